@@ -1,0 +1,156 @@
+import { token } from "../token.ts";
+import type { CapId, Intid, Ipa, Pa } from "./address.ts";
+import type { EventFd } from "./eventfd.ts";
+
+/**
+ * The inside of the host kernel, as its modules (VM functions and platform providers) see it.
+ * Source: Linux series v17, include/linux/gunyah.h, drivers/virt/gunyah/vm_mgr.h.
+ */
+
+/** 0, or a negative Linux errno. */
+export type Errno = number;
+
+/** The hypercalls that host modules make. Each is HVC on the host vCPU. `error` is a GunyahError value. */
+export interface Hypercalls {
+  /** bell_send. @param newFlags 64-bit flags to set */
+  bellSend(bell: CapId, newFlags: bigint): { readonly error: number; readonly oldFlags: bigint };
+  /** bell_set_mask */
+  bellSetMask(bell: CapId, enableMask: bigint, ackMask: bigint): { readonly error: number };
+  /** vcpu_run. The result object is reused by the next call. */
+  vcpuRun(vcpu: CapId, resume0: bigint, resume1: bigint, resume2: bigint): VcpuRunResult;
+}
+export const Hypercalls = token<Hypercalls>("contract/Hypercalls");
+
+export interface VcpuRunResult {
+  error: number;
+  /** See VcpuRunState in @gunyah-ts/abi. Not valid when error is not OK. */
+  state: number;
+  data0: bigint;
+  data1: bigint;
+  data2: bigint;
+}
+
+/** A hypervisor resource of a VM, from VM_GET_HYP_RESOURCES. */
+export interface GunyahResource {
+  readonly type: number;
+  readonly label: number;
+  readonly capId: CapId;
+  /** Host interrupt, or undefined when the resource has none. */
+  readonly intid: Intid | undefined;
+}
+
+/** Interest in a resource by (type, label). Source: struct gunyah_vm_resource_ticket */
+export interface ResourceTicket {
+  readonly type: number;
+  readonly label: number;
+  /** @returns whether this ticket takes the resource */
+  populate(resource: GunyahResource): boolean;
+  unpopulate(resource: GunyahResource): void;
+}
+
+/** Someone who answers guest stores at an address. Source: struct gunyah_vm_io_handler */
+export interface IoHandler {
+  readonly address: Ipa;
+  /** 0 (any length), 1, 2, 4 or 8 bytes. */
+  readonly length: number;
+  /** Compared with the value written, undefined for any. */
+  readonly datamatch: bigint | undefined;
+  /** @returns whether the store was handled */
+  write(address: Ipa, length: number, value: bigint): boolean;
+}
+
+/** What a VM offers to its functions. */
+export interface HostVm {
+  /** 0xFFFF until allocated. */
+  readonly vmid: number;
+  addResourceTicket(ticket: ResourceTicket): Errno;
+  removeResourceTicket(ticket: ResourceTicket): void;
+  /** -EEXIST for a conflicting handler, -EINVAL for a bad length. */
+  addIoHandler(handler: IoHandler): Errno;
+  removeIoHandler(handler: IoHandler): void;
+  /** Offer a guest store to the I/O handlers. @returns 0 handled, -ENOENT nobody */
+  mmioWrite(address: Ipa, length: number, value: bigint): Errno;
+  /** Give the guest the page at `gpa` (gunyah_gup_demand_page). 0, -EAGAIN (someone else did), -ENOENT, -EPERM, -ENOMEM... */
+  demandPage(gpa: Ipa, write: boolean): Errno;
+  readonly status: "NO_STATE" | "LOAD" | "READY" | "RUNNING" | "INIT_FAILED" | "EXITED" | "RESETTING" | "RESET";
+  readonly exitInfo: { readonly type: number; readonly reasonSize: number; readonly reason: Uint8Array };
+  /** Called after VM_EXITED was stored. Returns the function that ends it. */
+  onExited(listener: () => void): () => void;
+  /** Take one reference; each is given back once. The last one dropped destroys the VM. */
+  get(): void;
+  put(): void;
+}
+
+/** One added VM function. Source: struct gunyah_vm_function_instance */
+export interface VmFunctionInstance {
+  readonly type: number;
+  readonly vm: HostVm;
+  /** Copy of the user's argument, at most 256 bytes. */
+  readonly arg: Uint8Array;
+}
+
+/** Driver of one VM function type. Source: struct gunyah_vm_function */
+export interface VmFunction {
+  /** @returns 0 or a file descriptor (>= 0), or a negative errno: then nothing is left behind */
+  bind(instance: VmFunctionInstance): Errno;
+  unbind(instance: VmFunctionInstance): void;
+  /** Whether REMOVE_FUNCTION with `arg` means this instance. */
+  compare(instance: VmFunctionInstance, arg: Uint8Array): boolean;
+}
+
+/** What the host kernel offers to the modules of VM functions. */
+export interface HostKernel {
+  /** eventfd_ctx_fdget: -EBADF when not open, -EINVAL when not an eventfd. */
+  eventfd(fd: number): EventFd | Errno;
+  /** Install an anonymous inode. @returns the fd, or -EMFILE */
+  anonFd(name: string, file: HostFile): number;
+  /** Request a host interrupt line. @returns the function that frees it, or an errno */
+  requestIrq(intid: Intid, handler: () => void): (() => void) | Errno;
+  /** cond_resched: lets other tasks and the outside world run. Resolves soon. */
+  yield(): Promise<void>;
+  /**
+   * Sleep until `wake` is called (wait_event_interruptible). While every task sleeps, the host's CPU idles (WFI).
+   */
+  sleep(): { readonly done: Promise<void>; wake(): void };
+  /** Linux pr_warn and friends. */
+  log(level: "warn" | "info" | "error", message: string): void;
+}
+export const HostKernel = token<HostKernel>("contract/HostKernel");
+
+/** An open file description. All results are >= 0 or negative errno. */
+export interface HostFile {
+  readonly kind: string;
+  ioctl?(request: number, arg: bigint, user: UserMemory): Errno | Promise<Errno>;
+  /** Pages of the mapping, or an errno. */
+  mmap?(offset: number, length: number, shared: boolean): Uint8Array | Errno;
+  fallocate?(mode: number, offset: number, length: number): Errno;
+  /** The last descriptor was closed. */
+  release?(): void;
+}
+
+/** The calling process's memory. */
+export interface UserMemory {
+  /** A copy of [address, address + length), or undefined for EFAULT. */
+  copyFrom(address: bigint, length: number): Uint8Array | undefined;
+  /** @returns false for EFAULT */
+  copyTo(address: bigint, bytes: Uint8Array): boolean;
+}
+
+/** A memory parcel on its way to or from the RM. Source: struct gunyah_rm_mem_parcel */
+export interface MemParcel {
+  readonly label: number;
+  readonly acl: readonly { readonly vmid: number; /** R 4, W 2, X 1 */ readonly permissions: number }[];
+  /** Host physical address and size, bytes. */
+  readonly entries: readonly { readonly address: Pa; readonly size: number }[];
+  /** RM's handle, 0xFFFFFFFF when there is none yet. */
+  readonly handle: number;
+}
+
+/** One folio that a guest touched. */
+export interface DemandFolio {
+  readonly vmid: number;
+  /** GunyahAccess: R 4, W 2, X 1. X is set exactly when the memory is lent. */
+  readonly access: number;
+  readonly address: Pa;
+  readonly size: number;
+}

@@ -1,0 +1,45 @@
+import { token } from "../token.ts";
+import type { EventFd } from "./eventfd.ts";
+import type { NativeProgram } from "./native-vcpu.ts";
+
+/**
+ * The host kernel with the driver behind /dev/gunyah, and the system calls of one VMM process.
+ * Source: shared UAPI include/uapi/linux/gunyah.h; errors are negative Linux errno values.
+ */
+export interface VmManager {
+  /** The host VM's program. A loader installs it at the board's `hostEntry`. */
+  readonly program: NativeProgram;
+  /** Resolves when the driver has probed and /dev/gunyah exists; rejects with VMM_PROBE_FAILED and what was found instead. */
+  readonly ready: Promise<void>;
+  /** A new VMM process with an empty file table and address space. */
+  createProcess(): HostProcess;
+}
+export const VmManager = token<VmManager>("contract/VmManager");
+
+/** System calls. Numbers and bytes, as a VMM written against the real ABI makes them. */
+export interface HostProcess {
+  /** Only "/dev/gunyah". @returns fd or -ENOENT, -EMFILE */
+  open(path: string): number;
+  close(fd: number): Promise<number>;
+  /** @param arg value, or user address of the structure */
+  ioctl(fd: number, request: number, arg?: bigint): Promise<number>;
+  /** @returns user address, or a negative errno. `bytes(address, length)` gives the memory. */
+  mmap(fd: number, offset: number, length: number, flags?: { readonly shared?: boolean }): bigint;
+  munmap(address: bigint, length: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
+  /** eventfd2(initval, flags) */
+  eventfd(initval: number, flags: number): number;
+  /** The EventFd behind a descriptor, for code of this process that waits on it. */
+  eventfdOf(fd: number): EventFd | undefined;
+  /** Anonymous memory of the process, zeroed. @returns user address */
+  alloc(length: number): bigint;
+  free(address: bigint): void;
+  /**
+   * Touch the process's memory as a load or store would: pages are faulted in. undefined for SIGSEGV/SIGBUS
+   * (for instance a guest_memfd page that is lent and cannot be taken back).
+   * The window is live until the next system call.
+   */
+  bytes(address: bigint, length: number, access: "r" | "rw"): Uint8Array | undefined;
+  /** Close everything, as the kernel does when a process dies. */
+  exit(): Promise<void>;
+}
