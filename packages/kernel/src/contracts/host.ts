@@ -25,9 +25,17 @@ export interface VcpuRunResult {
   error: number;
   /** See VcpuRunState in @gunyah-ts/abi. Not valid when error is not OK. */
   state: number;
-  data0: bigint;
-  data1: bigint;
-  data2: bigint;
+  /** The result words, 64 bits. Each read makes a BigInt: paths that run often take `address`, `size` and `data2Low`/`data2High`. */
+  readonly data0: bigint;
+  readonly data1: bigint;
+  readonly data2: bigint;
+  /** data0 as a number: the IPA of the access, bytes (exact below 2^53). */
+  readonly address: Ipa;
+  /** data1[31:0]: access size in bytes, or non-zero for a write page fault. */
+  readonly size: number;
+  /** data2[31:0] and data2[63:32], unsigned: the value that the guest stored. */
+  readonly data2Low: number;
+  readonly data2High: number;
 }
 
 /** A hypervisor resource of a VM, from VM_GET_HYP_RESOURCES. */
@@ -104,8 +112,12 @@ export interface HostKernel {
   eventfd(fd: number): EventFd | Errno;
   /** Install an anonymous inode. @returns the fd, or -EMFILE */
   anonFd(name: string, file: HostFile): number;
+  /** A zeroed kernel page that a file may map into user space, or -ENOMEM. `free` gives it back. */
+  allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno;
   /** Request a host interrupt line. @returns the function that frees it, or an errno */
   requestIrq(intid: Intid, handler: () => void): (() => void) | Errno;
+  /** need_resched: another task became runnable, or the outside world has had no turn for some milliseconds. */
+  readonly needResched: boolean;
   /** cond_resched: lets other tasks and the outside world run. Resolves soon. */
   yield(): Promise<void>;
   /**
@@ -121,11 +133,24 @@ export const HostKernel = token<HostKernel>("contract/HostKernel");
 export interface HostFile {
   readonly kind: string;
   ioctl?(request: number, arg: bigint, user: UserMemory): Errno | Promise<Errno>;
-  /** Pages of the mapping, or an errno. */
+  /** Pages of the mapping, or an errno. Shorter than `length` where only the first pages exist (SIGBUS beyond). */
   mmap?(offset: number, length: number, shared: boolean): Uint8Array | Errno;
   fallocate?(mode: number, offset: number, length: number): Errno;
   /** The last descriptor was closed. */
   release?(): void;
+  /** Why the last operation failed, outermost layer first. */
+  diagnosis?(): readonly LayerError[];
+}
+
+/** One layer's answer on the way of a failing call: "ioctl" errno, "rm" RmError, "hypervisor" GunyahError. */
+export interface LayerError {
+  readonly layer: "ioctl" | "rm" | "hypervisor" | "platform" | "driver";
+  /** The layer's own number. */
+  readonly value: number;
+  /** The layer's name for it, for example `MEM_INUSE`. */
+  readonly code: string;
+  /** What was asked: the ioctl, RM message or hypercall, with its most telling argument. */
+  readonly detail: string;
 }
 
 /** The calling process's memory. */

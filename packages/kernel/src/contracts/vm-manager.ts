@@ -1,5 +1,6 @@
 import { token } from "../token.ts";
 import type { EventFd } from "./eventfd.ts";
+import type { LayerError } from "./host.ts";
 import type { NativeProgram } from "./native-vcpu.ts";
 
 /**
@@ -23,6 +24,10 @@ export interface HostProcess {
   close(fd: number): Promise<number>;
   /** @param arg value, or user address of the structure */
   ioctl(fd: number, request: number, arg?: bigint): Promise<number>;
+  /** The same call, but one that did not have to sleep gives its result at once, without a Promise. */
+  call(fd: number, request: number, arg?: bigint): number | Promise<number>;
+  /** Why the last call on `fd` failed, outermost layer first; empty when it did not. What dmesg would tell. */
+  diagnose(fd: number): readonly LayerError[];
   /** @returns user address, or a negative errno. `bytes(address, length)` gives the memory. */
   mmap(fd: number, offset: number, length: number, flags?: { readonly shared?: boolean }): bigint;
   munmap(address: bigint, length: number): number;
@@ -37,9 +42,18 @@ export interface HostProcess {
   /**
    * Touch the process's memory as a load or store would: pages are faulted in. undefined for SIGSEGV/SIGBUS
    * (for instance a guest_memfd page that is lent and cannot be taken back).
-   * The window is live until the next system call.
+   * The window is live until the next system call. Also undefined where the range spans folios that are not
+   * adjacent in physical memory (the allocator avoids that while it can): `read` and `write` always work.
    */
   bytes(address: bigint, length: number, access: "r" | "rw"): Uint8Array | undefined;
+  /** Copy between the process's memory and `bytes`, page by page. @returns false for SIGSEGV/SIGBUS (a part may be copied) */
+  read(address: bigint, into: Uint8Array): boolean;
+  write(address: bigint, bytes: Uint8Array): boolean;
+  /**
+   * Wait for something outside the machine (a file, a socket). While any such wait is under way an idle machine
+   * does not let its virtual clock jump.
+   */
+  external<T>(work: Promise<T>): Promise<T>;
   /** Close everything, as the kernel does when a process dies. */
   exit(): Promise<void>;
 }
