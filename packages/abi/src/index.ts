@@ -1,1 +1,3 @@
-export {};
+export * from "./hypercall/index.ts";
+export * from "./linux-errno.ts";
+export * from "./profile.ts";
