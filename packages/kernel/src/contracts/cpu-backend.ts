@@ -120,7 +120,12 @@ export interface PeState {
   readonly registers: { readonly [name in PeRegister]?: string };
   /** 512 bytes, hexadecimal. */
   readonly v: string;
-  readonly exclusive: { readonly valid: boolean; readonly address: string; readonly size: number; readonly value: string };
+  readonly exclusive: {
+    readonly valid: boolean;
+    readonly address: string;
+    readonly size: number;
+    readonly value: string;
+  };
   readonly activePpis: readonly number[];
   readonly retired: number;
 }
@@ -131,16 +136,64 @@ export interface PeState {
  */
 export type PeRegister =
   | `X${number}`
-  | "SP_EL0" | "SP_EL1" | "ELR_EL1" | "SPSR_EL1" | "FPCR" | "FPSR"
-  | "SCTLR_EL1" | "ACTLR_EL1" | "CPACR_EL1" | "TTBR0_EL1" | "TTBR1_EL1" | "TCR_EL1" | "MAIR_EL1" | "AMAIR_EL1"
-  | "ESR_EL1" | "FAR_EL1" | "AFSR0_EL1" | "AFSR1_EL1" | "PAR_EL1" | "VBAR_EL1" | "CONTEXTIDR_EL1"
-  | "TPIDR_EL0" | "TPIDRRO_EL0" | "TPIDR_EL1" | "CSSELR_EL1" | "MDSCR_EL1" | "OSLAR_EL1" | "OSLSR_EL1" | "OSDLR_EL1"
-  | "CNTKCTL_EL1" | "CNTV_CTL_EL0" | "CNTV_CVAL_EL0" | "CNTP_CTL_EL0" | "CNTP_CVAL_EL0"
-  | "HCR_EL2" | "VTTBR_EL2" | "VTCR_EL2" | "MDCR_EL2" | "CPTR_EL2" | "CNTVOFF_EL2" | "CNTHCT_EL2"
-  | "ESR_EL2" | "FAR_EL2" | "HPFAR_EL2" | "ELR_EL2" | "SPSR_EL2" | "VMPIDR_EL2" | "VPIDR_EL2"
-  | "ICH_HCR_EL2" | "ICH_VMCR_EL2" | "ICH_VTR_EL2" | "ICH_MISR_EL2" | "ICH_EISR_EL2" | "ICH_ELRSR_EL2"
-  | `ICH_AP${0 | 1}R${0 | 1 | 2 | 3}_EL2` | `ICH_LR${number}_EL2`
-  | `DBGB${"V" | "C"}R${number}_EL1` | `DBGW${"V" | "C"}R${number}_EL1`
+  | "SP_EL0"
+  | "SP_EL1"
+  | "ELR_EL1"
+  | "SPSR_EL1"
+  | "FPCR"
+  | "FPSR"
+  | "SCTLR_EL1"
+  | "ACTLR_EL1"
+  | "CPACR_EL1"
+  | "TTBR0_EL1"
+  | "TTBR1_EL1"
+  | "TCR_EL1"
+  | "MAIR_EL1"
+  | "AMAIR_EL1"
+  | "ESR_EL1"
+  | "FAR_EL1"
+  | "AFSR0_EL1"
+  | "AFSR1_EL1"
+  | "PAR_EL1"
+  | "VBAR_EL1"
+  | "CONTEXTIDR_EL1"
+  | "TPIDR_EL0"
+  | "TPIDRRO_EL0"
+  | "TPIDR_EL1"
+  | "CSSELR_EL1"
+  | "MDSCR_EL1"
+  | "OSLAR_EL1"
+  | "OSLSR_EL1"
+  | "OSDLR_EL1"
+  | "CNTKCTL_EL1"
+  | "CNTV_CTL_EL0"
+  | "CNTV_CVAL_EL0"
+  | "CNTP_CTL_EL0"
+  | "CNTP_CVAL_EL0"
+  | "HCR_EL2"
+  | "VTTBR_EL2"
+  | "VTCR_EL2"
+  | "MDCR_EL2"
+  | "CPTR_EL2"
+  | "CNTVOFF_EL2"
+  | "CNTHCT_EL2"
+  | "ESR_EL2"
+  | "FAR_EL2"
+  | "HPFAR_EL2"
+  | "ELR_EL2"
+  | "SPSR_EL2"
+  | "VMPIDR_EL2"
+  | "VPIDR_EL2"
+  | "ICH_HCR_EL2"
+  | "ICH_VMCR_EL2"
+  | "ICH_VTR_EL2"
+  | "ICH_MISR_EL2"
+  | "ICH_EISR_EL2"
+  | "ICH_ELRSR_EL2"
+  | `ICH_AP${0 | 1}R${0 | 1 | 2 | 3}_EL2`
+  | `ICH_LR${number}_EL2`
+  | `DBGB${"V" | "C"}R${number}_EL1`
+  | `DBGW${"V" | "C"}R${number}_EL1`
   | (string & {});
 
 export type { Pa };

@@ -164,7 +164,7 @@ export interface UserMemory {
 /** A memory parcel on its way to or from the RM. Source: struct gunyah_rm_mem_parcel */
 export interface MemParcel {
   readonly label: number;
-  readonly acl: readonly { readonly vmid: number; /** R 4, W 2, X 1 */ readonly permissions: number }[];
+  readonly acl: readonly { readonly vmid: number /** R 4, W 2, X 1 */; readonly permissions: number }[];
   /** Host physical address and size, bytes. */
   readonly entries: readonly { readonly address: Pa; readonly size: number }[];
   /** RM's handle, 0xFFFFFFFF when there is none yet. */
