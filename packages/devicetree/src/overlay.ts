@@ -69,7 +69,8 @@ function resolveFixups(overlay: DeviceTree, base: DeviceTree): void {
 
 function patchCell(node: DeviceNode, name: string, offset: number, change: (cell: number) => number): void {
   const value = node.get(name) ?? bad(`a fixup names ${node.path}:${name}, which is absent`);
-  if (offset + 4 > value.length) bad(`a fixup names byte ${offset} of ${node.path}:${name}, ${value.length} bytes long`);
+  if (offset + 4 > value.length)
+    bad(`a fixup names byte ${offset} of ${node.path}:${name}, ${value.length} bytes long`);
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   view.setUint32(offset, change(view.getUint32(offset)));
 }
@@ -123,4 +124,3 @@ function checkedPhandle(phandle: number): number {
 function bad(detail: string): never {
   throw new DeviceTreeError("DT_BAD_OVERLAY", detail);
 }
-
