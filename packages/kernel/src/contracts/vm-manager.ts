@@ -26,6 +26,8 @@ export interface HostProcess {
   ioctl(fd: number, request: number, arg?: bigint): Promise<number>;
   /** The same call, but one that did not have to sleep gives its result at once, without a Promise. */
   call(fd: number, request: number, arg?: bigint): number | Promise<number>;
+  /** A signal to the thread that sleeps in a call on `fd`: the call ends with -EINTR. Nothing sleeps there: no effect. */
+  signal(fd: number): void;
   /** Why the last call on `fd` failed, outermost layer first; empty when it did not. What dmesg would tell. */
   diagnose(fd: number): readonly LayerError[];
   /** @returns user address, or a negative errno. `bytes(address, length)` gives the memory. */
