@@ -1,0 +1,222 @@
+import type { HostProcess, Ipa } from "@gunyah-ts/kernel";
+import type { GuestMemory } from "./guest-memory.ts";
+import { GunyahVcpu } from "./gunyah-vcpu.ts";
+import { checked, type Errno } from "./host-error.ts";
+import { bootRegister, FnType, GunyahIoctl, IoeventfdFlag, IrqfdFlag, MapMemFlag, mapMemFlags } from "./uapi.ts";
+import { UserScratch } from "./user-scratch.ts";
+
+/** Arguments of VM_MAP_MEM. */
+export interface MapMemory {
+  /** Bytes, multiple of 4096 (2 MiB for a file with huge pages). */
+  readonly guestAddress: Ipa;
+  readonly memory: Pick<GuestMemory, "fd">;
+  /** Bytes into the file, same alignment. Default 0. */
+  readonly offset?: number;
+  /** Bytes, same alignment. */
+  readonly size: number;
+  /** lend: the host loses access to what the guest touched. Default lend. */
+  readonly access?: "lend" | "share" | "default";
+  /** Guest rights, any of r, w, x. Default rwx. */
+  readonly permissions?: string;
+}
+
+/** One register of SET_BOOT_CONTEXT. */
+export type BootRegister = `X${number}` | "PC" | "SP_EL0" | "SP_EL1";
+
+/**
+ * A VM file descriptor.
+ * Source: Linux series v17, drivers/virt/gunyah/vm_mgr.c, gunyah_vm_ioctl
+ */
+export class GunyahVm {
+  readonly process: HostProcess;
+  readonly fd: number;
+  readonly #scratch: UserScratch;
+
+  constructor(process: HostProcess, fd: number) {
+    this.process = process;
+    this.fd = fd;
+    this.#scratch = UserScratch.of(process);
+  }
+
+  /** GUNYAH_VM_MAP_MEM. Throws EINVAL, EEXIST for an overlap of guest or file range. Works before and after start. */
+  async mapMemory(map: MapMemory): Promise<void> {
+    await this.#mapMem(map, 0, "GUNYAH_VM_MAP_MEM");
+  }
+
+  /**
+   * GUNYAH_VM_MAP_MEM with UNMAP: remove a binding, its head or its tail. Takes the memory back from the guest.
+   * Throws ENOENT for no such binding, EINVAL for a part from the middle.
+   */
+  async unmapMemory(map: MapMemory): Promise<void> {
+    await this.#mapMem(map, MapMemFlag.UNMAP, "GUNYAH_VM_MAP_MEM (UNMAP)");
+  }
+
+  async #mapMem(map: MapMemory, extraFlags: number, call: string): Promise<void> {
+    const flags = mapMemFlags(map.access ?? "lend", map.permissions ?? "rwx") | extraFlags;
+    const arg = this.#scratch.put(32, (v) => {
+      v.setBigUint64(0, BigInt(map.guestAddress), true);
+      v.setUint32(8, flags, true);
+      v.setUint32(12, map.memory.fd, true);
+      v.setBigUint64(16, BigInt(map.offset ?? 0), true);
+      v.setBigUint64(24, BigInt(map.size), true);
+    });
+    await this.#ioctl(GunyahIoctl.VM_MAP_MEM, arg, call);
+  }
+
+  /**
+   * GUNYAH_VM_SET_USER_MEM_REGION, profile v14 only (ENOTTY elsewhere): memory of the process that is shared with the
+   * guest at start.
+   * @param region.flags READ 1, WRITE 2, EXEC 4
+   */
+  async setUserMemoryRegion(region: {
+    readonly label: number;
+    readonly flags: number;
+    readonly guestAddress: Ipa;
+    readonly size: number;
+    readonly userAddress: bigint;
+  }): Promise<void> {
+    const arg = this.#scratch.put(32, (v) => {
+      v.setUint32(0, region.label, true);
+      v.setUint32(4, region.flags, true);
+      v.setBigUint64(8, BigInt(region.guestAddress), true);
+      v.setBigUint64(16, BigInt(region.size), true);
+      v.setBigUint64(24, region.userAddress, true);
+    });
+    await this.#ioctl(GunyahIoctl.VM_SET_USER_MEM_REGION, arg, "GUNYAH_VM_SET_USER_MEM_REGION");
+  }
+
+  /** GUNYAH_VM_SET_DTB_CONFIG: where the guest's device tree lies and the room that it may grow into, bytes. */
+  async setDtbConfig(config: { readonly guestAddress: Ipa; readonly size: number }): Promise<void> {
+    const arg = this.#scratch.put(16, (v) => {
+      v.setBigUint64(0, BigInt(config.guestAddress), true);
+      v.setBigUint64(8, BigInt(config.size), true);
+    });
+    await this.#ioctl(GunyahIoctl.VM_SET_DTB_CONFIG, arg, "GUNYAH_VM_SET_DTB_CONFIG");
+  }
+
+  /** GUNYAH_VM_SET_BOOT_CONTEXT: initial value of a register of the boot vCPU, 64 bits. Throws EINVAL after start. */
+  async setBootContext(register: BootRegister, value: bigint): Promise<void> {
+    const arg = this.#scratch.put(16, (v) => {
+      v.setUint32(0, bootRegister(register), true);
+      v.setBigUint64(8, value, true);
+    });
+    await this.#ioctl(GunyahIoctl.VM_SET_BOOT_CONTEXT, arg, "GUNYAH_VM_SET_BOOT_CONTEXT");
+  }
+
+  /**
+   * GUNYAH_VM_ADD_FUNCTION VCPU, then mmap of its run page.
+   * @param id index of the CPU node in the guest's device tree
+   * Throws EEXIST for an id taken, ENOENT when no driver of the type is installed.
+   */
+  async addVcpu(id: number): Promise<GunyahVcpu> {
+    const fd = await this.addFunction(FnType.VCPU, u32(id));
+    return GunyahVcpu.attach(this.process, fd, id);
+  }
+
+  /** GUNYAH_VM_REMOVE_FUNCTION VCPU. Its fd then answers ENODEV. */
+  async removeVcpu(id: number): Promise<void> {
+    await this.removeFunction(FnType.VCPU, u32(id));
+  }
+
+  /**
+   * GUNYAH_VM_ADD_FUNCTION IRQFD: every write to the eventfd rings the doorbell with this label.
+   * @param irqfd.level the doorbell acknowledges itself, for a level interrupt
+   */
+  async addIrqfd(irqfd: { readonly fd: number; readonly label: number; readonly level?: boolean }): Promise<void> {
+    await this.addFunction(FnType.IRQFD, irqfdArg(irqfd.fd, irqfd.label, irqfd.level === true ? IrqfdFlag.LEVEL : 0));
+  }
+
+  /** GUNYAH_VM_REMOVE_FUNCTION IRQFD: only the label counts. */
+  async removeIrqfd(label: number): Promise<void> {
+    await this.removeFunction(FnType.IRQFD, irqfdArg(0, label, 0));
+  }
+
+  /**
+   * GUNYAH_VM_ADD_FUNCTION IOEVENTFD: a guest store at `address` signals the eventfd.
+   * Without `datamatch` the driver matches stores of every length, whatever `length` says.
+   * @param ioeventfd.length 0, 1, 2, 4 or 8 bytes
+   */
+  async addIoeventfd(ioeventfd: Ioeventfd): Promise<void> {
+    await this.addFunction(FnType.IOEVENTFD, ioeventfdArg(ioeventfd));
+  }
+
+  /** GUNYAH_VM_REMOVE_FUNCTION IOEVENTFD: address, length and datamatch must be those of the addition. */
+  async removeIoeventfd(ioeventfd: Omit<Ioeventfd, "fd">): Promise<void> {
+    await this.removeFunction(FnType.IOEVENTFD, ioeventfdArg({ ...ioeventfd, fd: -1 }));
+  }
+
+  /** GUNYAH_VM_ADD_FUNCTION with any type. @returns what the function's bind returned: 0 or a file descriptor */
+  async addFunction(type: number, arg: Uint8Array): Promise<number> {
+    return this.#function(GunyahIoctl.VM_ADD_FUNCTION, type, arg, "GUNYAH_VM_ADD_FUNCTION");
+  }
+
+  /** GUNYAH_VM_REMOVE_FUNCTION: every instance of `type` that compares equal to `arg`. Throws ENOENT for none. */
+  async removeFunction(type: number, arg: Uint8Array): Promise<void> {
+    await this.#function(GunyahIoctl.VM_REMOVE_FUNCTION, type, arg, "GUNYAH_VM_REMOVE_FUNCTION");
+  }
+
+  /**
+   * GUNYAH_VM_START. A VM that runs already is fine. A failed start cannot be tried again (ENODEV).
+   * The error's `layers` say which RM message failed and why.
+   */
+  async start(): Promise<void> {
+    await this.#ioctl(GunyahIoctl.VM_START, 0n, "GUNYAH_VM_START");
+  }
+
+  /** close. The VM stops and is torn down when this was the last of its VM and vCPU descriptors. */
+  async close(): Promise<void> {
+    checked(await this.process.close(this.fd), "close", this.process, -1);
+  }
+
+  async #function(request: number, type: number, arg: Uint8Array, call: string): Promise<number> {
+    const pointer = this.#scratch.putBytes(arg, 1);
+    const desc = this.#scratch.put(16, (v) => {
+      v.setUint32(0, type, true);
+      v.setUint32(4, arg.length, true);
+      v.setBigUint64(8, pointer, true);
+    });
+    return this.#ioctl(request, desc, `${call} (type ${type})`);
+  }
+
+  async #ioctl(request: number, arg: bigint, call: string): Promise<number> {
+    return checked(await this.process.call(this.fd, request, arg), call, this.process, this.fd);
+  }
+}
+
+export interface Ioeventfd {
+  readonly fd: number;
+  readonly address: Ipa;
+  readonly length: 0 | 1 | 2 | 4 | 8;
+  readonly datamatch?: bigint;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+function irqfdArg(fd: number, label: number, flags: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, fd, true);
+  view.setUint32(4, label, true);
+  view.setUint32(8, flags, true);
+  return bytes;
+}
+
+function ioeventfdArg(arg: Ioeventfd): Uint8Array {
+  const bytes = new Uint8Array(32);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, arg.datamatch ?? 0n, true);
+  view.setBigUint64(8, BigInt(arg.address), true);
+  view.setUint32(16, arg.length, true);
+  view.setInt32(20, arg.fd, true);
+  view.setUint32(24, arg.datamatch === undefined ? 0 : IoeventfdFlag.DATAMATCH, true);
+  return bytes;
+}
+
+/** Whether an error is a HostCallError with this errno (positive, see `Errno`). */
+export function isErrno(error: unknown, errno: Errno): boolean {
+  return (error as { errno?: number } | undefined)?.errno === -errno;
+}
