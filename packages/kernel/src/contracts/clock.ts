@@ -15,7 +15,11 @@ export interface Clock {
   now(): number;
   /** Instructions that one tick stands for when the clock is virtual; 0 when it is not. */
   readonly instructionsPerTick: number;
-  /** Virtual: account for retired instructions. Host: no effect. Does not fire timers. */
+  /**
+   * Virtual: account for retired instructions. Host: no effect. Does not fire timers.
+   * The CPU backend alone calls this, for everything that it retired, before `Pe.run` returns: it knows the counter
+   * in the middle of a run, and so the hypervisor must not count again.
+   */
   retire(instructions: number): void;
   /** Call `expire` once, from `fire`, when the counter reaches `deadline` (ticks). Equal deadlines fire in order of `at`. */
   at(deadline: number, expire: () => void): ClockTimer;
