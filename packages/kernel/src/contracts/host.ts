@@ -116,8 +116,10 @@ export interface HostKernel {
   allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno;
   /** Request a host interrupt line. @returns the function that frees it, or an errno */
   requestIrq(intid: Intid, handler: () => void): (() => void) | Errno;
-  /** need_resched: another task became runnable, or the outside world has had no turn for some milliseconds. */
+  /** need_resched: another task deserves the CPU, or the outside world has had no turn for some milliseconds. */
   readonly needResched: boolean;
+  /** The running task used up a time slice: sets needResched while another task is runnable. */
+  tick(): void;
   /** cond_resched: lets other tasks and the outside world run. Resolves soon. */
   yield(): Promise<void>;
   /**
@@ -136,7 +138,9 @@ export interface HostFile {
   /** Pages of the mapping, or an errno. Shorter than `length` where only the first pages exist (SIGBUS beyond). */
   mmap?(offset: number, length: number, shared: boolean): Uint8Array | Errno;
   fallocate?(mode: number, offset: number, length: number): Errno;
-  /** The last descriptor was closed. */
+  /** A signal for the thread that sleeps in a call on this file: the call ends with -EINTR. */
+  signal?(): void;
+  /** The last descriptor and mapping are gone and no call is under way. */
   release?(): void;
   /** Why the last operation failed, outermost layer first. */
   diagnosis?(): readonly LayerError[];
