@@ -1,0 +1,84 @@
+/**
+ * GICR: one vCPU's redistributor, RD_base and SGI_base frames of 64 KiB each. No LPIs.
+ * Source: IHI 0069H §12.10, §12.11
+ */
+
+import type { InterruptFrames } from "./frames.ts";
+import { IIDR, identificationRegister } from "./frames.ts";
+
+/** Bytes of one redistributor: RD_base and SGI_base. */
+export const REDISTRIBUTOR_SIZE = 0x2_0000;
+const SGI_BASE = 0x1_0000;
+
+export class Redistributor {
+  readonly #frames: InterruptFrames;
+  readonly #slot: number;
+  readonly #index: number;
+  readonly #isLast: boolean;
+  readonly #affinity: number;
+  /** GICR_WAKER.ProcessorSleep. The reset value is 1: software wakes the redistributor first. */
+  #asleep = true;
+
+  /** @param affinity Aff3.Aff2.Aff1.Aff0, 32 bits */
+  constructor(frames: InterruptFrames, index: number, isLast: boolean, affinity: number) {
+    this.#frames = frames;
+    this.#index = index;
+    this.#slot = index * 32;
+    this.#isLast = isLast;
+    this.#affinity = affinity;
+  }
+
+  read32(offset: number): number {
+    if (offset >= SGI_BASE) return this.#readSgi(offset - SGI_BASE);
+    switch (offset) {
+      case 0x04:
+        return IIDR;
+      case 0x08:
+        return (this.#isLast ? 1 << 4 : 0) | (this.#index << 8);
+      case 0x0c:
+        return this.#affinity;
+      case 0x14:
+        return this.#asleep ? 0b110 : 0;
+      default:
+        return identificationRegister(offset) ?? 0;
+    }
+  }
+
+  write32(offset: number, value: number): void {
+    if (offset >= SGI_BASE) this.#writeSgi(offset - SGI_BASE, value);
+    else if (offset === 0x14) this.#asleep = (value & 0b10) !== 0;
+  }
+
+  read8(offset: number): number {
+    const i = offset - SGI_BASE - 0x400;
+    return i >= 0 && i < 32 ? this.#frames.readPriority(this.#slot + i) : 0;
+  }
+
+  write8(offset: number, value: number): void {
+    const i = offset - SGI_BASE - 0x400;
+    if (i >= 0 && i < 32) this.#frames.writePriority(this.#slot + i, value);
+  }
+
+  #readSgi(offset: number): number {
+    if (offset >= 0x80 && offset < 0x400) return (offset & 0x7f) === 0 ? this.#frames.read(offset, this.#slot, 32) : 0;
+    if (offset >= 0x400 && offset < 0x420) {
+      let value = 0;
+      for (let i = 3; i >= 0; i--) value = (value << 8) | this.#frames.readPriority(this.#slot + offset - 0x400 + i);
+      return value >>> 0;
+    }
+    if (offset === 0xc00) return this.#frames.readConfig(this.#slot, 16);
+    if (offset === 0xc04) return this.#frames.readConfig(this.#slot + 16, 16);
+    return identificationRegister(offset) ?? 0;
+  }
+
+  #writeSgi(offset: number, value: number): void {
+    if (offset >= 0x80 && offset < 0x400) {
+      if ((offset & 0x7f) === 0) this.#frames.write(offset, this.#slot, 32, value);
+    } else if (offset >= 0x400 && offset < 0x420) {
+      for (let i = 0; i < 4; i++)
+        this.#frames.writePriority(this.#slot + offset - 0x400 + i, (value >>> (8 * i)) & 0xff);
+    } else if (offset === 0xc04) {
+      this.#frames.writeConfig(this.#slot + 16, 16, value);
+    }
+  }
+}
