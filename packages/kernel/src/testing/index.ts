@@ -1,0 +1,21 @@
+export { type FakeCpuBackend, type FakeCpuBackendOptions, fakeCpuBackend } from "./fake-cpu-backend.ts";
+export { FakePe } from "./fake-pe.ts";
+export {
+  type FakeAccessControl,
+  type FakeClock,
+  type FakeTrace,
+  fakeAccessControl,
+  fakeClock,
+  fakeEntropy,
+  fakePhysicalMemory,
+  fakeTrace,
+} from "./fake-soc.ts";
+export {
+  ICC_SGI1R_EL1,
+  type PeOp,
+  type PeScript,
+  type PeStep,
+  type ScriptCpu,
+  type SysregEncoding,
+} from "./pe-script.ts";
+export { FaultStatus, isFault, type Stage2Fault, type Stage2Result, walkStage2 } from "./stage2-walk.ts";
