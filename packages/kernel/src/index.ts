@@ -8,6 +8,7 @@ export {
   ModelError,
   type ModelErrorDetail,
 } from "./errors.ts";
+export { GicClient, type GicClientOptions, type GicEnableOptions } from "./native/gic-client.ts";
 export {
   createHostClock,
   createVirtualClock,
