@@ -64,6 +64,8 @@ export interface BootEnvironment {
   readonly addrspace: string;
   readonly vic: string;
   readonly vcpu: string;
+  /** Where the root VM's own virtual GIC appears in its address space; the hypervisor attaches it before power-on. */
+  readonly gic: { readonly distributor: Ipa; readonly redistributors: Ipa };
   /** All DRAM that is not the carve-out; a sparse extent based at physical 0 with DERIVE and DONATE. */
   readonly ddrMemextent: string;
   /** Device memory of the SoC, likewise. */
