@@ -89,8 +89,10 @@ export const L = {
   BOUNCE_HOST: 0x1d8,
   /** i32: bytes in the first part; i32: bytes in all. */
   BOUNCE_SIZE: 0x1e0,
-  /** Scratch of the interpreter and the FP helpers: 24 bytes. */
-  SCRATCH: 0x1e8,
+  /** i32 each for EL0 and EL1: bit g is set while some access to registers of `TrapGroup` g may trap. */
+  TRAPS: 0x1e8,
+  /** Scratch of the interpreter and the FP helpers: 16 bytes. */
+  SCRATCH: 0x1f0,
 
   /** V0-V31, 32 x 16 bytes, 16-byte aligned. */
   V: 0x200,
@@ -175,6 +177,8 @@ export const ACCESS = {
   /** Cache maintenance: ISS.CM, and a read permission check that reports WnR = 1. */
   MAINTENANCE: 0x2000,
   FETCH: 0x4000,
+  /** Bits 18:16: log2 of the size of one element (LDP, LD1: less than the access), for SCTLR_EL1.A and Device memory. */
+  ELEMENT_SHIFT: 16,
 } as const;
 
 /** Bits of `L.PSTATE`, as in SPSR. */
