@@ -63,8 +63,8 @@ export interface IoHandler {
   readonly length: number;
   /** Compared with the value written, undefined for any. */
   readonly datamatch: bigint | undefined;
-  /** @returns whether the store was handled */
-  write(address: Ipa, length: number, value: bigint): boolean;
+  /** @param low, high the value's halves, unsigned. @returns whether the store was handled */
+  write(address: Ipa, length: number, low: number, high: number): boolean;
 }
 
 /** What a VM offers to its functions. */
@@ -76,8 +76,8 @@ export interface HostVm {
   /** -EEXIST for a conflicting handler, -EINVAL for a bad length. */
   addIoHandler(handler: IoHandler): Errno;
   removeIoHandler(handler: IoHandler): void;
-  /** Offer a guest store to the I/O handlers. @returns 0 handled, -ENOENT nobody */
-  mmioWrite(address: Ipa, length: number, value: bigint): Errno;
+  /** Offer a guest store to the I/O handlers. @param low, high the value's halves, unsigned. @returns 0 handled, -ENOENT nobody */
+  mmioWrite(address: Ipa, length: number, low: number, high: number): Errno;
   /** Give the guest the page at `gpa` (gunyah_gup_demand_page). 0, -EAGAIN (someone else did), -ENOENT, -EPERM, -ENOMEM... */
   demandPage(gpa: Ipa, write: boolean): Errno;
   readonly status: "NO_STATE" | "LOAD" | "READY" | "RUNNING" | "INIT_FAILED" | "EXITED" | "RESETTING" | "RESET";
