@@ -8,7 +8,7 @@
  * Expressions are evaluated where they are used, and each time. A value that is used twice, or that must survive a
  * write of a register that it was made from, is named with `temp`. Read every source before the first write.
  */
-import type { Callable, Expr, FunctionBuilder, I32, I64, V128, ValueType } from "../wasm/index.ts";
+import type { Callable, Expr, FunctionBuilder, I32, I64, ModuleBuilder, V128, ValueType } from "../wasm/index.ts";
 import type { Slot } from "./description.ts";
 
 /** Checks that an access asks for beyond the ordinary. Source: DDI 0487 B2.5 (alignment), AccessDescriptor. */
@@ -98,6 +98,14 @@ export interface Context {
   store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options?: AccessOptions): void;
   /** Translate a write and give its address: for atomics and exclusives, which are always aligned. Faults leave. */
   access(address: Expr<I64>, bytes: number, options?: AccessOptions): Expr<I32>;
+  /** Write zeros to the naturally aligned block of `bytes` that holds `address` (DC ZVA). */
+  zeroBlock(address: Expr<I64>, bytes: number): void;
+  /** Open the local exclusive monitor. */
+  clearExclusive(): void;
+  /** Note what an exclusive load read (zero-extended; `high` for a pair of X registers). */
+  setExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): void;
+  /** Store `low` (and `high`) where the monitor still holds. @returns the status, 0 stored, 1 not; named */
+  storeExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): Expr<I32>;
   /** CheckSPAlignment, for accesses whose base is SP. */
   checkSpAlignment(): void;
 
@@ -124,5 +132,5 @@ export interface Context {
    * A helper function of the module, made on first use: `(f, ...params)` as in `ModuleBuilder.func`. Call it with
    * `call(c.helper(…), c.state, …)` for a value or `c.f.call`. Helpers neither fault nor move PC.
    */
-  helper(name: string, make: () => Callable): Callable;
+  helper(name: string, make: (module: ModuleBuilder) => Callable): Callable;
 }

@@ -383,13 +383,13 @@ type Loads = typeof LOADS;
 export type LoadKind = keyof Loads;
 
 /** A load from `address + offset`. Any alignment is allowed; it traps beyond the memory only. */
-export function load<K extends LoadKind>(kind: K, address: Expr<I32>, offset = 0): Expr<Loads[K][1]> {
+export function load<K extends LoadKind>(kind: K, address: Operand<I32>, offset = 0): Expr<Loads[K][1]> {
   const [op, type] = LOADS[kind];
-  return new Expr(Kind.MEMORY, type as Loads[K][1], op, [address], 0, offset, 0);
+  return new Expr(Kind.MEMORY, type as Loads[K][1], op, [operand(I32, address)], 0, offset, 0);
 }
 /** v128.load */
-export function loadV128(address: Expr<I32>, offset = 0): Expr<V128> {
-  return new Expr(Kind.SIMD, V128, 0x00, [address], 0, offset, -1);
+export function loadV128(address: Operand<I32>, offset = 0): Expr<V128> {
+  return new Expr(Kind.SIMD, V128, 0x00, [operand(I32, address)], 0, offset, -1);
 }
 
 /** Widths of atomic accesses, as the instruction names them: `i64_32` is i64.atomic.rmw32. */
@@ -401,25 +401,25 @@ export type RmwOp = keyof typeof RMW_OP;
 export { ATOMIC_WIDTH };
 
 /** Sequentially consistent load; narrow ones zero-extend. Traps when the address is not a multiple of the width. */
-export function atomicLoad<K extends AtomicKind>(kind: K, address: Expr<I32>, offset = 0): Expr<AtomicWidths[K][1]> {
+export function atomicLoad<K extends AtomicKind>(kind: K, address: Operand<I32>, offset = 0): Expr<AtomicWidths[K][1]> {
   const [index, type, align] = ATOMIC_WIDTH[kind];
-  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x10 + index, [address], 0, offset, align);
+  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x10 + index, [operand(I32, address)], 0, offset, align);
 }
 /** Sequentially consistent read-modify-write; gives the value before, zero-extended. Traps when misaligned. */
-export function atomicRmw<K extends AtomicKind>(op: RmwOp, kind: K, address: Expr<I32>, value: Expr<AtomicWidths[K][1]>, offset = 0): Expr<AtomicWidths[K][1]> {
+export function atomicRmw<K extends AtomicKind>(op: RmwOp, kind: K, address: Operand<I32>, value: Expr<AtomicWidths[K][1]>, offset = 0): Expr<AtomicWidths[K][1]> {
   const [index, type, align] = ATOMIC_WIDTH[kind];
-  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], RMW_OP[op] + index, [address, value], 0, offset, align, true);
+  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], RMW_OP[op] + index, [operand(I32, address), value], 0, offset, align, true);
 }
 /** Compare-and-swap; gives the value before, zero-extended. It stored when that equals `expected`. Traps when misaligned. */
 export function atomicCmpxchg<K extends AtomicKind>(
   kind: K,
-  address: Expr<I32>,
+  address: Operand<I32>,
   expected: Expr<AtomicWidths[K][1]>,
   replacement: Expr<AtomicWidths[K][1]>,
   offset = 0,
 ): Expr<AtomicWidths[K][1]> {
   const [index, type, align] = ATOMIC_WIDTH[kind];
-  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x48 + index, [address, expected, replacement], 0, offset, align, true);
+  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x48 + index, [operand(I32, address), expected, replacement], 0, offset, align, true);
 }
 
 // ------------------------------------------------------------------------------------------ variables and calls

@@ -79,25 +79,25 @@ export class FunctionBuilder {
   }
 
   /** Store the low bits of `value` at `address + offset`. */
-  store(kind: StoreKind, address: Expr<I32>, value: Expr, offset = 0): void {
-    emitExpr(address, this.code);
+  store(kind: StoreKind, address: Operand<I32>, value: Expr, offset = 0): void {
+    this.#emit(address, I32);
     emitExpr(value, this.code);
     this.code.byte(STORES[kind]);
     this.code.u32(0);
     this.code.u32(offset);
   }
 
-  storeV128(address: Expr<I32>, value: Expr<V128>, offset = 0): void {
-    emitExpr(address, this.code);
+  storeV128(address: Operand<I32>, value: Expr<V128>, offset = 0): void {
+    this.#emit(address, I32);
     emitExpr(value, this.code);
     this.code.append([0xfd, 0x0b, 0]);
     this.code.u32(offset);
   }
 
   /** Sequentially consistent store. Traps when the address is not a multiple of the width. */
-  atomicStore(kind: AtomicKind, address: Expr<I32>, value: Expr, offset = 0): void {
+  atomicStore(kind: AtomicKind, address: Operand<I32>, value: Expr, offset = 0): void {
     const [index, , align] = ATOMIC_WIDTH[kind];
-    emitExpr(address, this.code);
+    this.#emit(address, I32);
     emitExpr(value, this.code);
     this.code.append([0xfe, 0x17 + index, align]);
     this.code.u32(offset);
@@ -127,10 +127,26 @@ export class FunctionBuilder {
     }
   }
 
-  /** Return, with a value where the function has one result. */
-  return(value?: Operand<ValueType>): void {
-    if (value !== undefined) this.#emit(value, this.results[0] as ValueType);
+  /** Return one value for each result of the function. */
+  return(...values: readonly Operand<ValueType>[]): void {
+    values.forEach((value, i) => this.#emit(value, this.results[i] as ValueType));
     this.code.byte(0x0f);
+  }
+
+  /** memory.fill: `size` bytes from `address` become `value`. */
+  memoryFill(address: Expr<I32>, value: Operand<I32>, size: Operand<I32>): void {
+    emitExpr(address, this.code);
+    this.#emit(value, I32);
+    this.#emit(size, I32);
+    this.code.append([0xfc, 0x0b, 0]);
+  }
+
+  /** memory.copy: ranges may overlap. */
+  memoryCopy(to: Expr<I32>, from: Expr<I32>, size: Operand<I32>): void {
+    emitExpr(to, this.code);
+    emitExpr(from, this.code);
+    this.#emit(size, I32);
+    this.code.append([0xfc, 0x0a, 0, 0]);
   }
 
   /** Trap: reached only when the model is wrong. */
