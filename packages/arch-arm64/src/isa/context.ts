@@ -8,7 +8,7 @@
  * Expressions are evaluated where they are used, and each time. A value that is used twice, or that must survive a
  * write of a register that it was made from, is named with `temp`. Read every source before the first write.
  */
-import type { Callable, Expr, FunctionBuilder, I32, I64, ModuleBuilder, V128, ValueType } from "../wasm/index.ts";
+import type { Callable, Expr, FunctionBuilder, I32, I64, Local, ModuleBuilder, V128, ValueType } from "../wasm/index.ts";
 import type { Slot } from "./description.ts";
 
 /** Checks that an access asks for beyond the ordinary. Source: DDI 0487 B2.5 (alignment), AccessDescriptor. */
@@ -37,7 +37,7 @@ export interface Context {
   /** Evaluate now and name. */
   temp<T extends ValueType>(e: Expr<T>): Expr<T>;
   /** A variable; its value is undefined until set. */
-  local<T extends ValueType>(type: T): ReturnType<FunctionBuilder["local"]> & Expr<T>;
+  local<T extends ValueType>(type: T): Local<T>;
 
   // ---- operands of the record
   imm(): Expr<I32>;
@@ -47,6 +47,12 @@ export interface Context {
   pc(): Expr<I64>;
   /** The instruction word (slow: for helpers that need the encoding). */
   word(): Expr<I32>;
+
+  /** The byte offset in a slot, for the few that compute with it. */
+  operand(slot: Slot): Expr<I32>;
+  /** A field of the state block at an offset that was computed at predecode time. */
+  field<K extends "i32" | "i64">(kind: K, offset: Expr<I32>): Expr<K extends "i64" ? I64 : I32>;
+  setField(kind: "i32" | "i64", offset: Expr<I32>, value: Expr): void;
 
   // ---- general registers
   x(slot: Slot): Expr<I64>;
@@ -106,6 +112,8 @@ export interface Context {
   setExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): void;
   /** Store `low` (and `high`) where the monitor still holds. @returns the status, 0 stored, 1 not; named */
   storeExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): Expr<I32>;
+  /** Compare-and-swap of 16 bytes (low half first); gives what was there, named. */
+  compareAndSwap128(host: Expr<I32>, expected: readonly [Expr<I64>, Expr<I64>], replacement: readonly [Expr<I64>, Expr<I64>]): readonly [Expr<I64>, Expr<I64>];
   /** CheckSPAlignment, for accesses whose base is SP. */
   checkSpAlignment(): void;
 

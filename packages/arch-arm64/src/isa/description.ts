@@ -133,14 +133,14 @@ export interface DescriptionOptions<S extends string> {
   readonly pattern: string;
   readonly statics?: { readonly [name in S]: Static };
   /** Whether a combination of statics is allocated; the rest is UNDEFINED. */
-  readonly allocated?: (statics: StaticValues<S>) => boolean;
+  readonly allocated?: (statics: StaticValues<NoInfer<S>>) => boolean;
   /** Whether a word is allocated where statics do not decide it: zero is UNDEFINED. */
   readonly valid?: (w: Word) => Expr<I32>;
   readonly operands?: (w: Word) => Operands;
   readonly flow?: Flow;
   /** Advanced SIMD or floating point: traps when access is disabled. Checked before `execute`. */
   readonly fp?: boolean;
-  readonly execute: (c: Context, statics: StaticValues<S>) => void;
+  readonly execute: (c: Context, statics: StaticValues<NoInfer<S>>) => void;
   /** Assembly text without alias substitution, as `objdump -M no-aliases` prints it. `pc` for PC-relative ones. */
   readonly syntax: (f: FieldValues, pc: number) => string;
   readonly test?: TestConstraints;

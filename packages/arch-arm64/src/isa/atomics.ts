@@ -1,0 +1,95 @@
+/**
+ * Atomic memory operations (FEAT_LSE) and LDAPR (FEAT_LRCPC). Source: DDI 0487 K.a C4.1.90 (atomic memory operations).
+ */
+import {
+  and, atomicCmpxchg, atomicLoad, atomicRmw, type Expr, gtS, gtU, type I32, I64, ltS, ltU, ne, not, select, signExtend16, signExtend32, signExtend8,
+} from "../wasm/index.ts";
+import type { Context } from "./context.ts";
+import { type Description, define } from "./description.ts";
+import { ATOMIC_KIND, truncated } from "./load-store-exclusive.ts";
+import { baseIsSp } from "./load-store-register.ts";
+import { reg, regSp } from "./syntax.ts";
+
+const OPERATION = ["add", "clr", "eor", "set", "smax", "smin", "umax", "umin"] as const;
+const widthMask = (size: number) => [0xff, 0xffff, 0xffff_ffff, -1][size] as number;
+
+/** SMAX, SMIN, UMAX, UMIN: WebAssembly has no such operation, so compare-and-swap until it holds. */
+function minMax(c: Context, size: number, opc: number, host: Expr<I32>, operand: Expr<I64>): Expr<I64> {
+  const kind = ATOMIC_KIND[size as 0];
+  const signed = [signExtend8, signExtend16, signExtend32, (e: Expr<I64>) => e][size] as (e: Expr<I64>) => Expr<I64>;
+  const wins = [gtS, ltS, gtU, ltU][opc - 4] as typeof gtS;
+  const old = c.local(I64);
+  const seen = c.local(I64);
+  c.f.set(old, atomicLoad(kind, host));
+  c.f.loop((again) => {
+    const keep = opc < 6 ? wins(signed(old), signed(operand)) : wins(old, operand);
+    c.f.set(seen, atomicCmpxchg(kind, host, old, select(keep, old as Expr<I64>, operand)));
+    c.f.if(ne(seen, old), () => {
+      c.f.set(old, seen);
+      c.f.br(again);
+    });
+  });
+  return old;
+}
+
+const atomicOperation = define({
+  name: "LD<op>",
+  pattern: "size:2 111 0 00 A R 1 Rs:5 0 opc:3 00 Rn:5 Rt:5",
+  statics: { size: "size", opc: "opc", sp: baseIsSp },
+  operands: (w) => ({ d: w.sinkSlot("Rt"), m: w.xSlot("Rs"), n: w.spSlot("Rn") }),
+  execute: (c, { size, opc, sp }) => {
+    if (sp) c.checkSpAlignment();
+    const operand = c.temp(truncated(c, size, "m"));
+    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
+    const kind = ATOMIC_KIND[size as 0];
+    const rmw = (op: "add" | "and" | "xor" | "or", value: Expr<I64>) => atomicRmw(op, kind, host, value) as Expr<I64>;
+    switch (opc) {
+      case 0: return c.setX("d", rmw("add", operand));
+      case 1: return c.setX("d", rmw("and", and(not(operand), widthMask(size))));
+      case 2: return c.setX("d", rmw("xor", operand));
+      case 3: return c.setX("d", rmw("or", operand));
+      default: return c.setX("d", minMax(c, size, opc, host, operand));
+    }
+  },
+  syntax: (f) => {
+    const sf = +(f["size"] === 3);
+    const suffix = `${f["A"] ? "a" : ""}${f["R"] ? "l" : ""}${["b", "h", "", ""][f["size"] as 0]}`;
+    return `ld${OPERATION[f["opc"] as 0]}${suffix} ${reg(sf, f["Rs"])}, ${reg(sf, f["Rt"])}, [${regSp(1, f["Rn"])}]`;
+  },
+  test: { memoryBytes: 8 },
+});
+
+const swap = define({
+  name: "SWP",
+  pattern: "size:2 111 0 00 A R 1 Rs:5 1 000 00 Rn:5 Rt:5",
+  statics: { size: "size", sp: baseIsSp },
+  operands: (w) => ({ d: w.sinkSlot("Rt"), m: w.xSlot("Rs"), n: w.spSlot("Rn") }),
+  execute: (c, { size, sp }) => {
+    if (sp) c.checkSpAlignment();
+    const value = c.temp(truncated(c, size, "m"));
+    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
+    c.setX("d", atomicRmw("xchg", ATOMIC_KIND[size as 0], host, value) as Expr<I64>);
+  },
+  syntax: (f) => {
+    const sf = +(f["size"] === 3);
+    const suffix = `${f["A"] ? "a" : ""}${f["R"] ? "l" : ""}${["b", "h", "", ""][f["size"] as 0]}`;
+    return `swp${suffix} ${reg(sf, f["Rs"])}, ${reg(sf, f["Rt"])}, [${regSp(1, f["Rn"])}]`;
+  },
+  test: { memoryBytes: 8 },
+});
+
+const loadAcquireRcpc = define({
+  name: "LDAPR",
+  pattern: "size:2 111 0 00 1 0 1 11111 1 100 00 Rn:5 Rt:5",
+  statics: { size: "size", sp: baseIsSp },
+  operands: (w) => ({ d: w.sinkSlot("Rt"), n: w.spSlot("Rn") }),
+  execute: (c, { size, sp }) => {
+    if (sp) c.checkSpAlignment();
+    const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
+    c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host) as Expr<I64>);
+  },
+  syntax: (f) => `ldapr${["b", "h", "", ""][f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, [${regSp(1, f["Rn"])}]`,
+  test: { memoryBytes: 8 },
+});
+
+export const ATOMICS: readonly Description[] = [atomicOperation, swap, loadAcquireRcpc];
