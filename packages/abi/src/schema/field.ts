@@ -41,7 +41,7 @@ export class Cursor {
 
 export interface Field<Name extends string = string, T = unknown, Optional extends boolean = boolean> {
   readonly name: Name;
-  /** For printing and for tables: u8, u16, u32, s32, u64, pad, bytes, list, struct, tail. */
+  /** For tables and tests: u8, u16, u32, s32, u64, pad, bytes, list, struct, tail. */
   readonly kind: string;
   /** Bytes, or undefined when it varies. */
   readonly fixedSize: number | undefined;
@@ -49,6 +49,10 @@ export interface Field<Name extends string = string, T = unknown, Optional exten
   readonly optional: Optional;
   /** Carries no value: padding and reserved bytes. */
   readonly hidden: boolean;
+  /** Fields of the structures that this field contains (kinds list, tagged and struct) or of its numbers (numbers). */
+  readonly element?: readonly Field[];
+  /** Most entries or bytes. */
+  readonly max?: number;
   sizeOf(value: T): number;
   /** @returns the offset behind the field */
   write(value: T, view: DataView, at: number): number;
@@ -168,6 +172,7 @@ export function tail<N extends string>(name: N, max = Number.MAX_SAFE_INTEGER): 
   return {
     name,
     kind: "tail",
+    max,
     fixedSize: undefined,
     optional: false,
     hidden: false,
@@ -222,6 +227,8 @@ export function optional<N extends string, T>(field: Field<N, T, false>): Field<
   return {
     name: field.name,
     kind: field.kind,
+    ...(field.element === undefined ? {} : { element: field.element }),
+    ...(field.max === undefined ? {} : { max: field.max }),
     fixedSize: undefined,
     optional: true,
     hidden: field.hidden,

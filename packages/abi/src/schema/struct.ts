@@ -99,9 +99,10 @@ export function struct<const F extends readonly AnyField[]>(name: string, fields
   };
 }
 
-/** Width of the count word of a field that varies. */
+/** Bytes of the count word of a field that varies. */
 function minimum(field: AnyField): number {
-  return field.kind === "list" || field.kind === "counted" ? field.sizeOf([]) : 0;
+  if (field.kind === "tagged") return 4;
+  return field.kind === "list" || field.kind === "numbers" || field.kind === "counted" ? field.sizeOf([]) : 0;
 }
 
 /** A structure inside a structure. */
@@ -109,6 +110,7 @@ export function nested<N extends string, T>(name: N, inner: Struct<T>): Field<N,
   return {
     name,
     kind: "struct",
+    element: inner.fields,
     fixedSize: inner.fixedSize,
     optional: false,
     hidden: false,
@@ -137,6 +139,8 @@ export function list<N extends string, T>(
   return {
     name,
     kind: "list",
+    element: entry.fields,
+    max,
     fixedSize: undefined,
     optional: false,
     hidden: false,
@@ -184,6 +188,7 @@ export function listOf<N extends string, T>(
   const inner = list(name, entry, options);
   return {
     ...inner,
+    kind: "numbers",
     sizeOf: (value) => inner.sizeOf(value.map((v) => ({ [element.name]: v }))),
     write: (value, view, at) =>
       inner.write(
@@ -207,11 +212,12 @@ export function taggedList<N extends string, T>(name: N, entry: Struct<T>, max?:
   const inner = list(name, entry, max === undefined ? { count: "u16" } : { count: "u16", max });
   return {
     name,
-    kind: "list",
+    kind: "tagged",
+    element: entry.fields,
     fixedSize: undefined,
     optional: false,
     hidden: false,
-    sizeOf: (value) => inner.sizeOf(value.entries ?? []),
+    sizeOf: (value) => inner.sizeOf(value.entries),
     write(value, view, at) {
       if (!(Number.isInteger(value.tag) && value.tag >= 0 && value.tag <= 0xffff))
         throw new AbiError(`${name}: tag ${value.tag} is not a u16`);
