@@ -54,7 +54,11 @@ export const MemextentDonateType = {
 } as const;
 export type MemextentDonateType = (typeof MemextentDonateType)[keyof typeof MemextentDonateType];
 
-export const VmmioOp = { ADD: 0, REMOVE: 1 } as const;
+/**
+ * Operation of addrspace_configure_vmmio. The DEMAND_PAGED pair is ours: Linux v15 knows page-fault exits
+ * (vcpu_run state 7) and the RM message that announces the ranges, but no source tells how the RM passes them on.
+ */
+export const VmmioOp = { ADD: 0, REMOVE: 1, ADD_DEMAND_PAGED: 2, REMOVE_DEMAND_PAGED: 3 } as const;
 export type VmmioOp = (typeof VmmioOp)[keyof typeof VmmioOp];
 
 /** addrspace_map in4 (x4 in SMCCC form). */
