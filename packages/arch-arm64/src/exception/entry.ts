@@ -23,6 +23,8 @@ export interface EntryFunctions {
   readonly enterEl2: FunctionRef;
   /** (s, esr): a synchronous exception from the current EL to EL1, or to EL2 when HCR_EL2.TGE takes those of EL0. */
   readonly takeSync: FunctionRef;
+  /** (s, el, spsel): bank the stack pointer and change mode. */
+  readonly setMode: FunctionRef;
   /** (s): fields that depend on EL. */
   readonly contextChanged: FunctionRef;
   readonly eret: FunctionRef;
@@ -206,6 +208,6 @@ export function defineEntry(module: ModuleBuilder, needs: EntryNeeds): EntryFunc
 
   return {
     composeSpsr, setPstate, enterEl1, enterEl2, takeSync, contextChanged, eret, undefined: undefined_, svc, hvc, smc, brk, fpTrap, pcAlignment, spAlignment,
-    panRaised,
+    panRaised, setMode,
   };
 }

@@ -170,8 +170,8 @@ id("ID_AA64MMFR2_EL1", "3 0 0 7 2", 0x1000_0000_0000_0001n);
 
 /** PIPT, 64-byte lines, DIC and IDC: instruction fetch is coherent. */
 reg("CTR_EL0", "3 3 0 0 1", { el0: "r", el1: "r", reset: 0xb444_c004n, trap: T.TID2 });
-/** 2 KiB blocks. */
-reg("DCZID_EL0", "3 3 0 0 7", { el0: "r", el1: "r", kind: "call", reset: 9n, trap: T.DZ });
+/** 64-byte blocks; bit 4 (DZP) follows SCTLR_EL1.DZE and HCR_EL2.TDZ. */
+reg("DCZID_EL0", "3 3 0 0 7", { el0: "r", el1: "r", kind: "call", reset: 4n, trap: T.DZ });
 /** One level, separate instruction and data caches, coherent at level 1. */
 id("CLIDR_EL1", "3 1 0 0 1", 0x0100_0003n, T.TID2);
 /** 32 KiB, 4 ways, 64-byte lines, whatever CSSELR_EL1 selects. */
