@@ -1,0 +1,229 @@
+/**
+ * Map and unmap an extent in an address space. Checks follow the order of the hypervisor.
+ * Source: gunyah-hypervisor hyp/mem/memextent/src/memextent.c (memextent_map, memextent_map_partial, …),
+ * memextent_basic.c, hyp/mem/memextent_sparse/src/memextent_sparse.c
+ */
+
+import { GunyahError } from "@gunyah-ts/abi";
+import { type Ipa, PAGE_SIZE } from "@gunyah-ts/kernel";
+import type { Addrspace } from "../addrspace/addrspace.ts";
+import { IPA_LIMIT } from "../addrspace/stage2.ts";
+import { makeIntent } from "./intent.ts";
+import type { MappingSlot, Memextent } from "./memextent.ts";
+
+const WRAP = 2 ** 64;
+const PAGE_MASK = PAGE_SIZE - 1;
+
+/** Whether a 64-bit value, exact as a number only if so, is page-aligned. */
+function aligned(value: number): boolean {
+  return value % PAGE_SIZE === 0;
+}
+
+/** Shared by map, unmap and update_access of a part. @returns GunyahError */
+function checkPart(extent: Memextent, vbase: Ipa, offset: number, size: number): number {
+  if (!aligned(vbase) || !aligned(offset) || !aligned(size)) return GunyahError.ARGUMENT_ALIGNMENT;
+  if (size === 0 || offset + size > WRAP || vbase + size > WRAP) return GunyahError.ARGUMENT_SIZE;
+  if (offset + size > extent.size) return GunyahError.ARGUMENT_SIZE;
+  return GunyahError.OK;
+}
+
+/**
+ * Map all of an extent.
+ * @param attrs as in an intent: user 2:0, kernel 5:3, memory type 9:6
+ * @returns GunyahError: ARGUMENT_ALIGNMENT, ARGUMENT_INVALID (attributes), DENIED (read-only address space),
+ * ADDR_OVERFLOW (basic) or ARGUMENT_SIZE, ADDR_INVALID, MEMEXTENT_MAPPINGS_FULL, NOMEM
+ */
+export function mapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: number): number {
+  if (!aligned(vbase)) return GunyahError.ARGUMENT_ALIGNMENT;
+  if (!extent.allows(attrs)) return GunyahError.ARGUMENT_INVALID;
+  if (addrspace.readOnly) return GunyahError.DENIED;
+  if (vbase + extent.size > WRAP) return GunyahError.ADDR_OVERFLOW;
+  return extent.isSparse
+    ? mapSparse(extent, addrspace, vbase, 0, extent.size, attrs)
+    : mapBasic(extent, addrspace, vbase, attrs);
+}
+
+/** Map part of a sparse extent; `offset` and `size` in bytes. @returns GunyahError, as `mapWhole`; MEMEXTENT_TYPE on a basic one */
+export function mapPart(
+  extent: Memextent,
+  addrspace: Addrspace,
+  vbase: Ipa,
+  offset: number,
+  size: number,
+  attrs: number,
+): number {
+  const error = checkPart(extent, vbase, offset, size);
+  if (error !== GunyahError.OK) return error;
+  if (!extent.allows(attrs)) return GunyahError.ARGUMENT_INVALID;
+  if (addrspace.readOnly) return GunyahError.DENIED;
+  if (!extent.isSparse) return GunyahError.MEMEXTENT_TYPE;
+  return mapSparse(extent, addrspace, vbase, offset, size, attrs);
+}
+
+/** @returns GunyahError: ARGUMENT_ALIGNMENT, DENIED, ADDR_INVALID when nothing is recorded there */
+export function unmapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa): number {
+  if (!aligned(vbase)) return GunyahError.ARGUMENT_ALIGNMENT;
+  if (addrspace.readOnly) return GunyahError.DENIED;
+  if (vbase + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
+  return unmap(extent, addrspace, vbase, 0, extent.size);
+}
+
+/** @returns GunyahError, as `unmapWhole`; ARGUMENT_SIZE, MEMEXTENT_TYPE on a basic extent */
+export function unmapPart(
+  extent: Memextent,
+  addrspace: Addrspace,
+  vbase: Ipa,
+  offset: number,
+  size: number,
+): number {
+  const error = checkPart(extent, vbase, offset, size);
+  if (error !== GunyahError.OK) return error;
+  if (addrspace.readOnly) return GunyahError.DENIED;
+  if (!extent.isSparse) return GunyahError.MEMEXTENT_TYPE;
+  if (vbase + size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
+  return unmap(extent, addrspace, vbase, offset, size);
+}
+
+/**
+ * Change the access of a mapping; the memory type stays.
+ * @param access user 2:0, kernel 5:3
+ * @returns GunyahError: ARGUMENT_INVALID, then as `unmapWhole`
+ */
+export function updateAccess(
+  extent: Memextent,
+  addrspace: Addrspace,
+  vbase: Ipa,
+  part: { offset: number; size: number } | undefined,
+  access: number,
+): number {
+  if ((access & 7 & ~extent.access) !== 0 || ((access >>> 3) & ~extent.access) !== 0)
+    return GunyahError.ARGUMENT_INVALID;
+  if (part !== undefined) {
+    const error = checkPart(extent, vbase, part.offset, part.size);
+    if (error !== GunyahError.OK) return error;
+  } else if (!aligned(vbase)) return GunyahError.ARGUMENT_ALIGNMENT;
+  if (addrspace.readOnly) return GunyahError.DENIED;
+  if (part !== undefined && !extent.isSparse) return GunyahError.MEMEXTENT_TYPE;
+  // Sparse: the December 2023 source never finds the mapping that it looks for, so the answer is always this one.
+  if (extent.isSparse) return GunyahError.ADDR_INVALID;
+  const { start, end } = extent.pageRange;
+  const delta = vbase / PAGE_SIZE - start;
+  for (const slot of extent.slots) {
+    if (slot.addrspace !== addrspace || !slot.intents.matches(start, end, delta)) continue;
+    const memtype = ((slot.intents.get(start) - 1) % 1024) & (15 << 6);
+    return remap(extent, slot, start, end, makeIntent(delta, access | memtype));
+  }
+  return GunyahError.ADDR_INVALID;
+}
+
+function mapBasic(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: number): number {
+  const slot = extent.slots.find((s) => s.addrspace === undefined);
+  if (slot === undefined) return GunyahError.MEMEXTENT_MAPPINGS_FULL;
+  if (vbase + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
+  extent.takeSlot(slot, addrspace);
+  return record(extent, slot, extent.pageRange.start, extent.pageRange.end, vbase, attrs);
+}
+
+function mapSparse(
+  extent: Memextent,
+  addrspace: Addrspace,
+  vbase: Ipa,
+  offset: number,
+  size: number,
+  attrs: number,
+): number {
+  if (vbase + size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
+  const start = (extent.physBase + offset) / PAGE_SIZE;
+  const end = start + size / PAGE_SIZE;
+  let empty: MappingSlot | undefined;
+  for (const slot of extent.slots) {
+    if (slot.addrspace === addrspace) {
+      if (slot.intents.isFree(start, end)) return record(extent, slot, start, end, vbase, attrs);
+    } else if (slot.addrspace === undefined) empty ??= slot;
+  }
+  if (empty === undefined) return GunyahError.MEMEXTENT_MAPPINGS_FULL;
+  extent.takeSlot(empty, addrspace);
+  return record(extent, empty, start, end, vbase, attrs);
+}
+
+/** Write the intent of [start, end) and make the translations of what the extent owns. */
+function record(
+  extent: Memextent,
+  slot: MappingSlot,
+  start: number,
+  end: number,
+  vbase: Ipa,
+  attrs: number,
+): number {
+  slot.intents.fill(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
+  const error = translate(extent, slot, start, end, vbase - start * PAGE_SIZE, attrs);
+  if (error !== GunyahError.OK) {
+    slot.intents.fill(start, end, 0);
+    if (slot.intents.isEmpty) extent.freeSlot(slot);
+  }
+  return error;
+}
+
+function translate(
+  extent: Memextent,
+  slot: MappingSlot,
+  start: number,
+  end: number,
+  distance: number,
+  attrs: number,
+): number {
+  const stage2 = slot.addrspace?.stage2;
+  if (stage2 === undefined) return GunyahError.OK;
+  const { memdb } = extent.core;
+  if (end === start + 1) {
+    if (memdb.ownerOfPage(start) !== extent.id) return GunyahError.OK;
+    return stage2.map(start * PAGE_SIZE + distance, PAGE_SIZE, start * PAGE_SIZE, attrs);
+  }
+  let error: number = GunyahError.OK;
+  let failedAt = 0;
+  memdb.walk(extent.id, start * PAGE_SIZE, (end - start) * PAGE_SIZE, (pa, size) => {
+    error = stage2.map(pa + distance, size, pa, attrs);
+    failedAt = pa;
+    return error === GunyahError.OK;
+  });
+  if (error !== GunyahError.OK) {
+    const made = failedAt - start * PAGE_SIZE;
+    memdb.walk(extent.id, start * PAGE_SIZE, made, (pa, size) => {
+      stage2.unmapMatching(pa + distance, size, pa);
+      return undefined;
+    });
+  }
+  return error;
+}
+
+function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: number): number {
+  const vbase = start * PAGE_SIZE + (Math.floor((intent - 1) / 1024) - 2 ** 36) * PAGE_SIZE;
+  return record(extent, slot, start, end, vbase, (intent - 1) % 1024);
+}
+
+function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: number, size: number): number {
+  const start = (extent.physBase + offset) / PAGE_SIZE;
+  const end = start + size / PAGE_SIZE;
+  const delta = vbase / PAGE_SIZE - start;
+  const slot = extent.slots.find((s) => s.addrspace === addrspace && s.intents.matches(start, end, delta));
+  if (slot === undefined) return GunyahError.ADDR_INVALID;
+  const { stage2 } = addrspace;
+  if (stage2 !== undefined) {
+    if (end === start + 1) {
+      if (extent.core.memdb.ownerOfPage(start) === extent.id) stage2.unmapMatching(vbase, size, start * PAGE_SIZE);
+    } else {
+      extent.core.memdb.walk(extent.id, start * PAGE_SIZE, size, (pa, run) => {
+        stage2.unmapMatching(pa + delta * PAGE_SIZE, run, pa);
+        return undefined;
+      });
+    }
+  }
+  slot.intents.fill(start, end, 0);
+  if (slot.intents.isEmpty) extent.freeSlot(slot);
+  return GunyahError.OK;
+}
+
+/** Whether the low bits of a register make it unaligned; for callers that have the words. */
+export function isPageAligned(low: number): boolean {
+  return (low & PAGE_MASK) === 0;
+}
