@@ -4,7 +4,7 @@
  * Source: DDI 0487 K.a C4.1.96 (Advanced SIMD three same, scalar three same, three same extra).
  */
 import {
-  add, and, call, eqz, type Expr, extractLane, geS, gtS, gtU, I32, I64, i64, load, ltS, ltU, ne, or, select, shl, shrS, shrU, simd, sub, V128, mul, signExtend8, shuffle,
+  add, and, call, eqz, type Expr, geS, gtS, gtU, I32, i32, I64, i64, load, ltS, ltU, mul, ne, or, select, shl, shrS, shrU, shuffle, simd, sub, V128,
 } from "../wasm/index.ts";
 import { L } from "../state/layout.ts";
 import type { Context } from "./context.ts";
@@ -246,11 +246,11 @@ const multiplyHighAccumulate = [0, 1].flatMap((S) => {
     define({
       name: `${mnemonic.toUpperCase()} (${scalar ? "scalar" : "vector"})`,
       pattern: scalar ? `01 1 11110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5` : `0 Q 1 01110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`,
-      statics: scalar ? { Q: { count: 1, of: () => i64(0) as never }, size: "size" } : { Q: "Q", size: "size" },
-      allocated: ({ size }: { size: number }) => HS.includes(size),
+      statics: { Q: scalar ? { count: 1, of: () => i32(0) } : "Q", size: "size" },
+      allocated: ({ size }) => HS.includes(size),
       operands: standardSlots,
       fp: true,
-      execute: (c, { Q, size }: { Q: number; size: number }) =>
+      execute: (c, { Q, size }) =>
         writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) =>
           doublingMultiplyHigh(c, size, true, lane(c, "n", size, i, true), lane(c, "m", size, i, true), lane(c, "d", size, i, true), S === 1),
         ),
