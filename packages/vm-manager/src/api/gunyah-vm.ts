@@ -1,4 +1,4 @@
-import type { HostProcess, Ipa } from "@gunyah-ts/kernel";
+import { bug, type HostProcess, type Ipa } from "@gunyah-ts/kernel";
 import type { GuestMemory } from "./guest-memory.ts";
 import { GunyahVcpu } from "./gunyah-vcpu.ts";
 import { checked, type Errno } from "./host-error.ts";
@@ -51,16 +51,31 @@ export class GunyahVm {
     await this.#mapMem(map, MapMemFlag.UNMAP, "GUNYAH_VM_MAP_MEM (UNMAP)");
   }
 
+  /**
+   * `mapMemory` and `unmapMemory` without a Promise, for a device in the middle of a request. Binding memory takes no
+   * lock that someone sleeps under; a call that had to sleep all the same is a BUG_.
+   */
+  mapMemoryNow(map: MapMemory): void {
+    this.#now(GunyahIoctl.VM_MAP_MEM, this.#mapMemArg(map, 0), "GUNYAH_VM_MAP_MEM");
+  }
+
+  unmapMemoryNow(map: MapMemory): void {
+    this.#now(GunyahIoctl.VM_MAP_MEM, this.#mapMemArg(map, MapMemFlag.UNMAP), "GUNYAH_VM_MAP_MEM (UNMAP)");
+  }
+
   async #mapMem(map: MapMemory, extraFlags: number, call: string): Promise<void> {
+    await this.#ioctl(GunyahIoctl.VM_MAP_MEM, this.#mapMemArg(map, extraFlags), call);
+  }
+
+  #mapMemArg(map: MapMemory, extraFlags: number): bigint {
     const flags = mapMemFlags(map.access ?? "lend", map.permissions ?? "rwx") | extraFlags;
-    const arg = this.#scratch.put(32, (v) => {
+    return this.#scratch.put(32, (v) => {
       v.setBigUint64(0, BigInt(map.guestAddress), true);
       v.setUint32(8, flags, true);
       v.setUint32(12, map.memory.fd, true);
       v.setBigUint64(16, BigInt(map.offset ?? 0), true);
       v.setBigUint64(24, BigInt(map.size), true);
     });
-    await this.#ioctl(GunyahIoctl.VM_MAP_MEM, arg, call);
   }
 
   /**
@@ -176,6 +191,12 @@ export class GunyahVm {
       v.setBigUint64(8, pointer, true);
     });
     return this.#ioctl(request, desc, `${call} (type ${type})`);
+  }
+
+  #now(request: number, arg: bigint, call: string): void {
+    const result = this.process.call(this.fd, request, arg);
+    if (typeof result !== "number") bug("BUG_CALL_SLEPT", `${call} had to sleep`);
+    checked(result, call, this.process, this.fd);
   }
 
   async #ioctl(request: number, arg: bigint, call: string): Promise<number> {
