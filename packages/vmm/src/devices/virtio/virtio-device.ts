@@ -1,0 +1,38 @@
+import type { DmaMemory } from "@gunyah-ts/kernel";
+import type { Virtqueue } from "./virtqueue.ts";
+
+/**
+ * One virtio device type, whatever transport carries it. A driver's misdeed ends in `VirtioHost.fail`, never in an
+ * exception.
+ */
+export interface VirtioDevice {
+  /** §5, for example 2 for a block device. */
+  readonly deviceId: number;
+  /** Feature bits of this type; the transport adds its own. */
+  readonly features: bigint;
+  /** Largest size of each queue, powers of two. */
+  readonly queueSizes: readonly number[];
+  /** Configuration space as the driver reads it. Changes are announced with `VirtioHost.configChanged`. */
+  readonly config: Uint8Array;
+  /** The driver set DRIVER_OK. */
+  activate(host: VirtioHost, features: bigint): void;
+  /** The driver made buffers available. */
+  notified(queue: number): void;
+  /** The driver wrote configuration space; most types have nothing writable. */
+  writeConfig?(offset: number, size: number, value: number): void;
+  /** Forget all that the driver set up. Work in flight must not touch guest memory any more. */
+  reset(): void;
+  flush?(): Promise<void>;
+  dispose?(): void | Promise<void>;
+}
+
+/** What the transport offers to an active device. */
+export interface VirtioHost {
+  readonly memory: DmaMemory;
+  queue(index: number): Virtqueue;
+  /** Interrupt the driver where it wants that for what was pushed to the queue. Ends a queue found broken, too. */
+  signal(index: number): void;
+  configChanged(): void;
+  /** The driver broke a rule: mark the device as needing a reset. */
+  fail(rule: string): void;
+}

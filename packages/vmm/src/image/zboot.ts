@@ -1,0 +1,33 @@
+import { ModelError } from "@gunyah-ts/kernel";
+import { gunzip } from "./gzip.ts";
+
+/**
+ * The payload of an EFI-zboot image: a small PE that carries the compressed `Image`.
+ * Source: Linux drivers/firmware/efi/libstub/zboot-header.S.
+ */
+export function isZboot(bytes: Uint8Array): boolean {
+  return bytes.length >= 64 && text(bytes, 0, 2) === "MZ" && text(bytes, 4, 4) === "zimg";
+}
+
+/** Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID (a compression other than gzip) */
+export async function zbootPayload(bytes: Uint8Array): Promise<Uint8Array> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const offset = view.getUint32(8, true);
+  const size = view.getUint32(12, true);
+  const compression = text(bytes, 24, 32).replace(/\0.*$/s, "");
+  if (offset + size > bytes.length)
+    throw new ModelError(
+      "VMM_IMAGE_TRUNCATED",
+      `the zboot payload ends at byte ${offset + size}, the file has ${bytes.length}`,
+    );
+  if (compression !== "gzip")
+    throw new ModelError(
+      "VMM_IMAGE_INVALID",
+      `the zboot payload is compressed with ${compression}; unpack it first, or build with CONFIG_KERNEL_GZIP`,
+    );
+  return gunzip(bytes.subarray(offset, offset + size));
+}
+
+function text(bytes: Uint8Array, offset: number, length: number): string {
+  return String.fromCharCode(...bytes.subarray(offset, offset + length));
+}
