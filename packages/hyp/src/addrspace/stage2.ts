@@ -44,6 +44,8 @@ export class Stage2 {
   #tables = 1;
   /** Counts invalidations: a translation found before stays good while this is the same. */
   generation = 0;
+  /** Whether a translation ever replaced one that led elsewhere. */
+  hasOverwritten = false;
 
   /** Result of the last `lookup` that found a leaf. */
   readonly found = { pa: 0, size: 0, attrs: 0 };
@@ -279,6 +281,7 @@ export class Stage2 {
     if (kind === DESCRIPTOR_TABLE) {
       const table = addressOf(low, high);
       this.#write(entry, pa, attrLow | DESCRIPTOR_BLOCK, attrHigh);
+      this.hasOverwritten ||= (this.#carveOut.used[this.#carveOut.indexOf(table)] as number) > 0;
       this.#pages += ENTRIES - (this.#carveOut.used[this.#carveOut.indexOf(table)] as number);
       this.#invalidate(ipa, BLOCK);
       this.#freeTable(table);
@@ -291,6 +294,7 @@ export class Stage2 {
       return false;
     }
     this.#write(entry, pa, attrLow | DESCRIPTOR_BLOCK, attrHigh);
+    this.hasOverwritten ||= addressOf(low, high) !== pa;
     return this.#words[entry] !== low || this.#words[entry + 1] !== high;
   }
 
@@ -305,7 +309,10 @@ export class Stage2 {
       const high = Math.floor(at / HIGH) | attrHigh;
       const old = words[word] as number;
       if ((old & DESCRIPTOR_VALID) === 0) fresh++;
-      else if (old !== low || words[word + 1] !== high) changed = true;
+      else if (old !== low || words[word + 1] !== high) {
+        changed = true;
+        if (addressOf(old, words[word + 1] as number) !== at) this.hasOverwritten = true;
+      }
       words[word] = low;
       words[word + 1] = high;
     }

@@ -13,6 +13,7 @@ export interface Caller {
   readonly index: number;
   /**
    * Copy from the caller's virtual memory as EL1 would read it (native programs run with the MMU off: VA = IPA).
+   * @param va signed, see `Registers.va`
    * @returns false on any fault; nothing is copied then
    */
   guestRead(va: number, into: Uint8Array): boolean;

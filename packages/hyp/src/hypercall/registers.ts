@@ -34,6 +34,14 @@ export class Registers {
     return (this.w[2 * i + 1] as number) * WORD + (this.w[2 * i] as number);
   }
 
+  /**
+   * X<i> as a virtual address: signed, so that addresses of both halves are exact (a kernel's are small negative
+   * numbers). Addresses that are not sign-extended from 53 bits fault wherever they are used.
+   */
+  va(i: number): number {
+    return (this.w[2 * i + 1]! | 0) * WORD + this.w[2 * i]!;
+  }
+
   /** X<i> = a non-negative integer below 2^53. */
   set(i: number, value: number): void {
     this.w[2 * i] = value >>> 0;

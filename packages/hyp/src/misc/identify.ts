@@ -1,0 +1,17 @@
+/**
+ * hypervisor_identify. Source: gunyah-hypervisor hyp/interfaces/hypercalls/identify.tc; docs/api/gunyah_api.md
+ */
+
+import { GunyahError, Hypercall, QEMU_API_FLAGS0, QEMU_API_INFO } from "@gunyah-ts/abi";
+import type { HypercallTable } from "../hypercall/table.ts";
+
+/** X0 API information, X1-X3 feature flags. The one call without an error slot. */
+export function addIdentifyCall(table: HypercallTable): void {
+  table.add(Hypercall.hypervisor_identify, (_caller, r) => {
+    r.x[0] = QEMU_API_INFO;
+    r.x[1] = QEMU_API_FLAGS0;
+    r.x[2] = 0n;
+    r.x[3] = 0n;
+    return GunyahError.OK;
+  });
+}

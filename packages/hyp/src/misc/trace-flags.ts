@@ -1,0 +1,23 @@
+/**
+ * trace_update_class_flags: which classes the hypervisor's own trace records. The flags are state that reads back;
+ * the model's trace is the `Trace` contract and records everything that someone listens to.
+ * Source: gunyah-hypervisor hyp/misc/trace_standard/src/hypercalls.c, trace.c
+ */
+
+import { GunyahError, Hypercall } from "@gunyah-ts/abi";
+import type { HypercallTable } from "../hypercall/table.ts";
+
+/** ERROR (bit 0), DEBUG (1) and INFO (6) are what the public interface names. Source: hyp/interfaces/trace/trace.tc */
+export const TRACE_CLASSES = 0b100_0011n;
+
+/** X1 set, X2 clear; a bit in both ends up set. Result: X1 all flags. */
+export function addTraceCall(table: HypercallTable): void {
+  let flags = 1n;
+  table.add(Hypercall.trace_update_class_flags, (_caller, r) => {
+    const set = (r.x[1] as bigint) & TRACE_CLASSES;
+    const clear = (r.x[2] as bigint) & TRACE_CLASSES;
+    flags = (flags & ~clear) | set;
+    r.x[1] = flags;
+    return GunyahError.OK;
+  });
+}
