@@ -1,1 +1,4 @@
-export {};
+export { type Arm64Backend, type Arm64BackendOptions, createArm64Backend, encodeModule } from "./backend.ts";
+export { ARCH_ARM64_ERRORS, type ArchArm64ErrorCode } from "./errors.ts";
+export { archArm64 } from "./plugin.ts";
+export { SYSTEM_REGISTERS, type SystemRegister, systemRegister, systemRegisterAt } from "./sysreg/table.ts";

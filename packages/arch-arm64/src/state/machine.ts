@@ -1,0 +1,23 @@
+import type { Clock, PhysicalMemory } from "@gunyah-ts/kernel";
+import type { Arm64Pe } from "../pe.ts";
+import type { SystemExports } from "./block.ts";
+import type { PeCore } from "./core.ts";
+
+/** What PEs of one backend share. */
+export interface Machine {
+  readonly physical: PhysicalMemory;
+  readonly clock: Clock;
+  readonly wasm: SystemExports & {
+    /** See `INTERPRETER_FUNCTIONS`. */
+    execute(s: number): void;
+    dropCode(page: number): void;
+    isCode(page: number): number;
+  };
+  readonly pes: readonly PeCore[];
+  pesOf(vmid: number): readonly PeCore[];
+  /** Account for retired instructions. */
+  retire(instructions: number): void;
+  /** Instructions that may run before the counter reaches `deadline`; at least 1. `slice` bounds it when time is the host's. */
+  instructionsUntil(deadline: number, slice: number): number;
+  release(pe: Arm64Pe): void;
+}
