@@ -31,6 +31,7 @@ export { hostHooks, lifecycleHooks, socHooks, traceHooks } from "./hooks/standar
 export { type ClockConfig, defineMachine, type MachineConfig, type PluginEntry } from "./machine/config.ts";
 export { type LoadedConfig, loadMachineConfig } from "./machine/load-config.ts";
 export { createMachine, type Machine, type MachineOptions, type MachineState } from "./machine/machine.ts";
+export { GicClient, type GicClientOptions, type GicEnableOptions } from "./native/gic-client.ts";
 export {
   type AnyPlugin,
   type AnyToken,
