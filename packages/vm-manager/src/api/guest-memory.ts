@@ -1,6 +1,6 @@
+import { FallocFlag, LinuxErrno } from "@gunyah-ts/abi";
 import type { HostProcess } from "@gunyah-ts/kernel";
-import { checked, Errno, HostCallError } from "./host-error.ts";
-import { FallocateMode } from "./uapi.ts";
+import { checked, HostCallError } from "./host-error.ts";
 
 /**
  * A guest_memfd: memory that guests get page by page.
@@ -46,7 +46,7 @@ export class GuestMemory {
 
   /** fallocate(KEEP_SIZE): allocate every page of the range now. Throws EINVAL beyond the file, ENOMEM. */
   allocate(offset: number, length: number): void {
-    this.#fallocate(FallocateMode.KEEP_SIZE, offset, length);
+    this.#fallocate(FallocFlag.KEEP_SIZE, offset, length);
   }
 
   /**
@@ -54,7 +54,7 @@ export class GuestMemory {
    * anyone finds zeroes. Throws EBUSY when a page cannot be taken back.
    */
   punchHole(offset: number, length: number): void {
-    this.#fallocate(FallocateMode.KEEP_SIZE | FallocateMode.PUNCH_HOLE, offset, length);
+    this.#fallocate(FallocFlag.KEEP_SIZE | FallocFlag.PUNCH_HOLE, offset, length);
   }
 
   #fallocate(mode: number, offset: number, length: number): void {
@@ -92,12 +92,12 @@ export class MappedMemory {
 
   /** Load `into.length` bytes. Throws EFAULT where a load would get SIGBUS or SIGSEGV. */
   read(offset: number, into: Uint8Array): void {
-    if (!this.process.read(this.address + BigInt(offset), into)) throw new HostCallError("load", -Errno.EFAULT);
+    if (!this.process.read(this.address + BigInt(offset), into)) throw new HostCallError("load", -LinuxErrno.EFAULT);
   }
 
   /** Store. Throws EFAULT where a store would get SIGBUS or SIGSEGV. */
   write(offset: number, bytes: Uint8Array): void {
-    if (!this.process.write(this.address + BigInt(offset), bytes)) throw new HostCallError("store", -Errno.EFAULT);
+    if (!this.process.write(this.address + BigInt(offset), bytes)) throw new HostCallError("store", -LinuxErrno.EFAULT);
   }
 
   /** munmap */

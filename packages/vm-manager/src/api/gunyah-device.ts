@@ -1,8 +1,8 @@
+import { CreateMemArgs, GuestMemFlag, GunyahIoctl } from "@gunyah-ts/abi";
 import type { EventFd, HostProcess } from "@gunyah-ts/kernel";
 import { GuestMemory } from "./guest-memory.ts";
 import { GunyahVm } from "./gunyah-vm.ts";
 import { checked } from "./host-error.ts";
-import { GuestMemoryFlag, GunyahIoctl } from "./uapi.ts";
 import { UserScratch } from "./user-scratch.ts";
 
 /** An eventfd of the process: its number for ADD_FUNCTION, its counter for code that waits or signals. */
@@ -56,12 +56,11 @@ export class GunyahDevice {
     options: { readonly hugePages?: boolean; readonly closeOnExec?: boolean } = {},
   ): Promise<GuestMemory> {
     const flags =
-      (options.closeOnExec === false ? 0 : GuestMemoryFlag.CLOEXEC) |
-      (options.hugePages === true ? GuestMemoryFlag.ALLOW_HUGEPAGE : 0);
-    const arg = this.#scratch.put(64, (v) => {
-      v.setBigUint64(0, BigInt(flags), true);
-      v.setBigUint64(8, BigInt(size), true);
-    });
+      (options.closeOnExec === false ? 0 : GuestMemFlag.CLOEXEC) |
+      (options.hugePages === true ? GuestMemFlag.ALLOW_HUGEPAGE : 0);
+    const arg = this.#scratch.put(
+      CreateMemArgs.encode({ flags: BigInt(flags), size: BigInt(size), reserved: new Uint8Array(48) }),
+    );
     const result = await this.process.ioctl(this.fd, GunyahIoctl.CREATE_GUEST_MEM, arg);
     return new GuestMemory(this.process, checked(result, "GUNYAH_CREATE_GUEST_MEM", this.process, this.fd), size);
   }

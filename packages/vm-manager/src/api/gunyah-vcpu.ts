@@ -1,81 +1,86 @@
+import { GunyahIoctl, LinuxErrno, VcpuRunPage } from "@gunyah-ts/abi";
 import type { HostProcess, Ipa } from "@gunyah-ts/kernel";
-import { checked, Errno, HostCallError } from "./host-error.ts";
-import { ExitReason, GunyahIoctl, type ResumeAction, RUN_PAGE, type VmStatus } from "./uapi.ts";
+import { checked, HostCallError } from "./host-error.ts";
+import { ExitReason, type ResumeAction, type VmStatus } from "./uapi.ts";
 
 /**
  * Why VCPU_RUN came back: one object per vCPU, whose properties read the run page when asked. It tells about the
- * latest run only; copy what must outlive the next one. `reason` is `ExitReason`, or INTERRUPTED for EINTR.
+ * latest run only; copy what must outlive the next one. `reason` is `ExitReason`, INTERRUPTED for EINTR.
  */
 export class VcpuExit {
-  readonly #page: Uint8Array;
-  readonly #view: DataView;
+  readonly page: VcpuRunPage;
   /** See ExitReason. */
   reason: ExitReason = ExitReason.UNKNOWN;
 
-  constructor(page: Uint8Array) {
-    this.#page = page;
-    this.#view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  constructor(page: VcpuRunPage) {
+    this.page = page;
   }
 
   /** MMIO, PAGE_FAULT: IPA of the access, bytes. */
   get address(): Ipa {
-    return (
-      this.#view.getUint32(RUN_PAGE.ADDRESS, true) + this.#view.getUint32(RUN_PAGE.ADDRESS + 4, true) * 0x1_0000_0000
-    );
+    return this.page.physAddr;
   }
   /** MMIO: bytes, 1 to 8. */
   get length(): number {
-    return this.#view.getUint32(RUN_PAGE.MMIO_LENGTH, true);
+    return this.page.mmioLength;
   }
   /** MMIO: the guest stored. */
   get isWrite(): boolean {
-    return this.#page[RUN_PAGE.MMIO_IS_WRITE] !== 0;
+    return this.page.mmioIsWrite;
   }
   /** MMIO: the 8 data bytes, live. A store's value is there; a load's goes there before the next run. */
   get data(): Uint8Array {
-    return this.#page.subarray(RUN_PAGE.MMIO_DATA, RUN_PAGE.MMIO_DATA + 8);
+    return this.page.mmioData;
   }
   /** MMIO: data[0..4) as an unsigned number, cut to the access length. For accesses of up to 4 bytes. */
   get value(): number {
-    const value = this.#view.getUint32(RUN_PAGE.MMIO_DATA, true);
+    const { bytes } = this.page;
     const length = this.length;
-    return length === 1 ? value & 0xff : length === 2 ? value & 0xffff : value;
+    let value = bytes[24] as number;
+    if (length > 1) value |= (bytes[25] as number) << 8;
+    if (length > 2) value |= ((bytes[26] as number) << 16) | ((bytes[27] as number) << 24);
+    return value >>> 0;
   }
   /** MMIO load: what the guest gets, up to 32 bits, zero-extended. */
   set value(value: number) {
-    this.#view.setUint32(RUN_PAGE.MMIO_DATA, value, true);
-    this.#view.setUint32(RUN_PAGE.MMIO_DATA + 4, 0, true);
+    const { bytes } = this.page;
+    bytes[24] = value;
+    bytes[25] = value >>> 8;
+    bytes[26] = value >>> 16;
+    bytes[27] = value >>> 24;
+    bytes.fill(0, 28, 32);
   }
   /** MMIO: data as 64 bits. */
   get value64(): bigint {
-    return this.#view.getBigUint64(RUN_PAGE.MMIO_DATA, true);
+    return this.page.mmioValue;
   }
   set value64(value: bigint) {
-    this.#view.setBigUint64(RUN_PAGE.MMIO_DATA, value, true);
+    this.page.mmioValue = value;
   }
-  /** MMIO: what the next run does with the access. The driver presets HANDLED. */
+  /** MMIO: what the next run does with the access. The driver presets HANDLED (v16 on). */
   set resumeAction(action: ResumeAction) {
-    this.#page[this.reason === ExitReason.PAGE_FAULT ? RUN_PAGE.FAULT_RESUME : RUN_PAGE.MMIO_RESUME] = action;
+    if (this.reason === ExitReason.PAGE_FAULT) this.page.pageFaultResumeAction = action;
+    else this.page.mmioResumeAction = action;
   }
   /** PAGE_FAULT: negative errno of the driver's own try to give the page. */
   get attempt(): number {
-    return this.#view.getInt32(RUN_PAGE.FAULT_ATTEMPT, true);
+    return this.page.pageFaultAttempt;
   }
   /** STATUS: see VmStatus. */
   get status(): VmStatus {
-    return this.#view.getUint32(RUN_PAGE.STATUS, true) as VmStatus;
+    return this.page.status as VmStatus;
   }
   /** STATUS: RM's exit type, see VmExitType. */
   get exitType(): number {
-    return this.#view.getUint16(RUN_PAGE.EXIT_TYPE, true);
+    return this.page.exitType;
   }
   /** STATUS: bytes of exit information that RM gave; at most 8 of them are in `exitReason`. */
   get exitReasonSize(): number {
-    return this.#view.getUint32(RUN_PAGE.EXIT_REASON_SIZE, true);
+    return this.page.exitReasonSize;
   }
   /** STATUS: 8 bytes, live. */
   get exitReason(): Uint8Array {
-    return this.#page.subarray(RUN_PAGE.EXIT_REASON, RUN_PAGE.EXIT_REASON + 8);
+    return this.page.exitReasonBytes;
   }
 }
 
@@ -87,12 +92,12 @@ export class GunyahVcpu {
   readonly process: HostProcess;
   readonly fd: number;
   readonly id: number;
-  /** The run page, 4096 bytes, shared with the driver. */
-  readonly page: Uint8Array;
+  /** The run page, shared with the driver. */
+  readonly page: VcpuRunPage;
   readonly #address: bigint;
   readonly #exit: VcpuExit;
 
-  private constructor(process: HostProcess, fd: number, id: number, address: bigint, page: Uint8Array) {
+  private constructor(process: HostProcess, fd: number, id: number, address: bigint, page: VcpuRunPage) {
     this.process = process;
     this.fd = fd;
     this.id = id;
@@ -107,8 +112,8 @@ export class GunyahVcpu {
     const address = process.mmap(fd, 0, size, { shared: true });
     if (address < 0n) throw new HostCallError("mmap", Number(address), process.diagnose(fd));
     const page = process.bytes(address, 4096, "rw");
-    if (page === undefined) throw new HostCallError("load", -Errno.EFAULT);
-    return new GunyahVcpu(process, fd, id, address, page);
+    if (page === undefined) throw new HostCallError("load", -LinuxErrno.EFAULT);
+    return new GunyahVcpu(process, fd, id, address, new VcpuRunPage(page));
   }
 
   /**
@@ -137,8 +142,8 @@ export class GunyahVcpu {
   #finish(result: number): VcpuExit {
     const exit = this.#exit;
     if (result === 0) {
-      exit.reason = this.page[RUN_PAGE.EXIT_REASON_CODE] as ExitReason;
-    } else if (result === -Errno.EINTR || result === -Errno.ERESTARTSYS) {
+      exit.reason = this.page.exitReason as ExitReason;
+    } else if (result === -LinuxErrno.EINTR || result === -LinuxErrno.ERESTARTSYS) {
       exit.reason = ExitReason.INTERRUPTED;
     } else {
       throw new HostCallError("GUNYAH_VCPU_RUN", result, this.process.diagnose(this.fd));
@@ -151,7 +156,7 @@ export class GunyahVcpu {
    * It does not wake a run that sleeps; `kick` does.
    */
   set immediateExit(on: boolean) {
-    this.page[RUN_PAGE.IMMEDIATE_EXIT] = on ? 1 : 0;
+    this.page.immediateExit = on ? 1 : 0;
   }
 
   /** What pthread_kill does to a vCPU thread: a run that sleeps ends with INTERRUPTED. */

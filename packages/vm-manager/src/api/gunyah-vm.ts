@@ -1,8 +1,23 @@
+import {
+  FnDesc,
+  FnIoeventfdArg,
+  FnIrqfdArg,
+  FnType,
+  FnVcpuArg,
+  GunyahIoctl,
+  IoeventfdFlag,
+  IrqfdFlag,
+  MapMemArgs,
+  MapMemFlag,
+  UserspaceMemoryRegion,
+  VmBootContext,
+  VmDtbConfig,
+} from "@gunyah-ts/abi";
 import { bug, type HostProcess, type Ipa } from "@gunyah-ts/kernel";
 import type { GuestMemory } from "./guest-memory.ts";
 import { GunyahVcpu } from "./gunyah-vcpu.ts";
-import { checked, type Errno } from "./host-error.ts";
-import { bootRegister, FnType, GunyahIoctl, IoeventfdFlag, IrqfdFlag, MapMemFlag, mapMemFlags } from "./uapi.ts";
+import { checked } from "./host-error.ts";
+import { bootRegister, mapMemFlags } from "./uapi.ts";
 import { UserScratch } from "./user-scratch.ts";
 
 /** Arguments of VM_MAP_MEM. */
@@ -69,13 +84,15 @@ export class GunyahVm {
 
   #mapMemArg(map: MapMemory, extraFlags: number): bigint {
     const flags = mapMemFlags(map.access ?? "lend", map.permissions ?? "rwx") | extraFlags;
-    return this.#scratch.put(32, (v) => {
-      v.setBigUint64(0, BigInt(map.guestAddress), true);
-      v.setUint32(8, flags, true);
-      v.setUint32(12, map.memory.fd, true);
-      v.setBigUint64(16, BigInt(map.offset ?? 0), true);
-      v.setBigUint64(24, BigInt(map.size), true);
-    });
+    return this.#scratch.put(
+      MapMemArgs.encode({
+        guestAddr: BigInt(map.guestAddress),
+        flags,
+        guestMemFd: map.memory.fd,
+        offset: BigInt(map.offset ?? 0),
+        size: BigInt(map.size),
+      }),
+    );
   }
 
   /**
@@ -90,31 +107,29 @@ export class GunyahVm {
     readonly size: number;
     readonly userAddress: bigint;
   }): Promise<void> {
-    const arg = this.#scratch.put(32, (v) => {
-      v.setUint32(0, region.label, true);
-      v.setUint32(4, region.flags, true);
-      v.setBigUint64(8, BigInt(region.guestAddress), true);
-      v.setBigUint64(16, BigInt(region.size), true);
-      v.setBigUint64(24, region.userAddress, true);
-    });
+    const arg = this.#scratch.put(
+      UserspaceMemoryRegion.encode({
+        label: region.label,
+        flags: region.flags,
+        guestPhysAddr: BigInt(region.guestAddress),
+        memorySize: BigInt(region.size),
+        userspaceAddr: region.userAddress,
+      }),
+    );
     await this.#ioctl(GunyahIoctl.VM_SET_USER_MEM_REGION, arg, "GUNYAH_VM_SET_USER_MEM_REGION");
   }
 
   /** GUNYAH_VM_SET_DTB_CONFIG: where the guest's device tree lies and the room that it may grow into, bytes. */
   async setDtbConfig(config: { readonly guestAddress: Ipa; readonly size: number }): Promise<void> {
-    const arg = this.#scratch.put(16, (v) => {
-      v.setBigUint64(0, BigInt(config.guestAddress), true);
-      v.setBigUint64(8, BigInt(config.size), true);
-    });
+    const arg = this.#scratch.put(
+      VmDtbConfig.encode({ guestPhysAddr: BigInt(config.guestAddress), size: BigInt(config.size) }),
+    );
     await this.#ioctl(GunyahIoctl.VM_SET_DTB_CONFIG, arg, "GUNYAH_VM_SET_DTB_CONFIG");
   }
 
   /** GUNYAH_VM_SET_BOOT_CONTEXT: initial value of a register of the boot vCPU, 64 bits. Throws EINVAL after start. */
   async setBootContext(register: BootRegister, value: bigint): Promise<void> {
-    const arg = this.#scratch.put(16, (v) => {
-      v.setUint32(0, bootRegister(register), true);
-      v.setBigUint64(8, value, true);
-    });
+    const arg = this.#scratch.put(VmBootContext.encode({ reg: bootRegister(register), reserved: 0, value }));
     await this.#ioctl(GunyahIoctl.VM_SET_BOOT_CONTEXT, arg, "GUNYAH_VM_SET_BOOT_CONTEXT");
   }
 
@@ -124,13 +139,13 @@ export class GunyahVm {
    * Throws EEXIST for an id taken, ENOENT when no driver of the type is installed.
    */
   async addVcpu(id: number): Promise<GunyahVcpu> {
-    const fd = await this.addFunction(FnType.VCPU, u32(id));
+    const fd = await this.addFunction(FnType.VCPU, FnVcpuArg.encode({ id }));
     return GunyahVcpu.attach(this.process, fd, id);
   }
 
   /** GUNYAH_VM_REMOVE_FUNCTION VCPU. Its fd then answers ENODEV. */
   async removeVcpu(id: number): Promise<void> {
-    await this.removeFunction(FnType.VCPU, u32(id));
+    await this.removeFunction(FnType.VCPU, FnVcpuArg.encode({ id }));
   }
 
   /**
@@ -184,12 +199,8 @@ export class GunyahVm {
   }
 
   async #function(request: number, type: number, arg: Uint8Array, call: string): Promise<number> {
-    const pointer = this.#scratch.putBytes(arg, 1);
-    const desc = this.#scratch.put(16, (v) => {
-      v.setUint32(0, type, true);
-      v.setUint32(4, arg.length, true);
-      v.setBigUint64(8, pointer, true);
-    });
+    const pointer = this.#scratch.put(arg, 1);
+    const desc = this.#scratch.put(FnDesc.encode({ type, argSize: arg.length, arg: pointer }));
     return this.#ioctl(request, desc, `${call} (type ${type})`);
   }
 
@@ -211,33 +222,22 @@ export interface Ioeventfd {
   readonly datamatch?: bigint;
 }
 
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
-}
-
 function irqfdArg(fd: number, label: number, flags: number): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, fd, true);
-  view.setUint32(4, label, true);
-  view.setUint32(8, flags, true);
-  return bytes;
+  return FnIrqfdArg.encode({ fd, label, flags, padding: 0 });
 }
 
 function ioeventfdArg(arg: Ioeventfd): Uint8Array {
-  const bytes = new Uint8Array(32);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, arg.datamatch ?? 0n, true);
-  view.setBigUint64(8, BigInt(arg.address), true);
-  view.setUint32(16, arg.length, true);
-  view.setInt32(20, arg.fd, true);
-  view.setUint32(24, arg.datamatch === undefined ? 0 : IoeventfdFlag.DATAMATCH, true);
-  return bytes;
+  return FnIoeventfdArg.encode({
+    datamatch: arg.datamatch ?? 0n,
+    addr: BigInt(arg.address),
+    len: arg.length,
+    fd: arg.fd,
+    flags: arg.datamatch === undefined ? 0 : IoeventfdFlag.DATAMATCH,
+    padding: 0,
+  });
 }
 
-/** Whether an error is a HostCallError with this errno (positive, see `Errno`). */
-export function isErrno(error: unknown, errno: Errno): boolean {
+/** Whether an error is a HostCallError with this errno (positive, see LinuxErrno of @gunyah-ts/abi). */
+export function isErrno(error: unknown, errno: number): boolean {
   return (error as { errno?: number } | undefined)?.errno === -errno;
 }

@@ -1,36 +1,5 @@
+import { errnoName } from "@gunyah-ts/abi";
 import type { LayerError } from "@gunyah-ts/kernel";
-
-/** Linux errno values that `/dev/gunyah` can answer, by name. Positive; system calls return them negated. */
-export const Errno = {
-  EPERM: 1,
-  ENOENT: 2,
-  EINTR: 4,
-  EIO: 5,
-  E2BIG: 7,
-  EBADF: 9,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EBUSY: 16,
-  EEXIST: 17,
-  ENODEV: 19,
-  EINVAL: 22,
-  EMFILE: 24,
-  ENOTTY: 25,
-  EBADMSG: 74,
-  EOVERFLOW: 75,
-  EOPNOTSUPP: 95,
-  ERESTARTSYS: 512,
-} as const;
-export type Errno = (typeof Errno)[keyof typeof Errno];
-
-/** Name of an errno given positive or negated; its number when it has no name here. */
-export function errnoName(errno: number): string {
-  const positive = Math.abs(errno);
-  for (const [name, value] of Object.entries(Errno)) if (value === positive) return name;
-  return String(positive);
-}
 
 /**
  * A system call failed. `layers` tells what each layer below said, outermost first: the ioctl's errno, the RM's
@@ -45,7 +14,7 @@ export class HostCallError extends Error {
   readonly call: string;
   /** Negative Linux errno. */
   readonly errno: number;
-  /** For example `ENODEV`. */
+  /** For example `-ENODEV`. */
   readonly errnoName: string;
   readonly layers: readonly LayerError[];
 

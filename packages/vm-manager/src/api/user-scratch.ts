@@ -25,15 +25,8 @@ export class UserScratch {
     return scratch;
   }
 
-  /** Fill `size` zeroed bytes of a slot. @returns their user address */
-  put(size: number, fill: (view: DataView) => void, slot: 0 | 1 = 0): bigint {
-    const bytes = new Uint8Array(size);
-    fill(new DataView(bytes.buffer));
-    return this.putBytes(bytes, slot);
-  }
-
   /** Copy `bytes` (at most 512) into a slot. @returns their user address */
-  putBytes(bytes: Uint8Array, slot: 0 | 1 = 0): bigint {
+  put(bytes: Uint8Array, slot: 0 | 1 = 0): bigint {
     const address = this.#base + BigInt(slot * SLOT_SIZE);
     this.#process.write(address, bytes.subarray(0, SLOT_SIZE));
     return address;

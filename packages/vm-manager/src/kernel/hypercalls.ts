@@ -1,0 +1,252 @@
+import { gunyahErrorName, Hypercall, Smccc } from "@gunyah-ts/abi";
+import type { CapId, Hypercalls, Ipa, LayerError, NativeVcpu, VcpuRunResult } from "@gunyah-ts/kernel";
+
+const FID = {
+  identify: BigInt(Hypercall.hypervisor_identify.fid),
+  bellSend: BigInt(Hypercall.doorbell_send.fid),
+  bellSetMask: BigInt(Hypercall.doorbell_mask.fid),
+  msgqSend: BigInt(Hypercall.msgqueue_send.fid),
+  msgqReceive: BigInt(Hypercall.msgqueue_receive.fid),
+  map: BigInt(Hypercall.addrspace_map.fid),
+  unmap: BigInt(Hypercall.addrspace_unmap.fid),
+  donate: BigInt(Hypercall.memextent_donate.fid),
+  vcpuRun: BigInt(Hypercall.vcpu_run.fid),
+  callUid: BigInt(Smccc.VENDOR_HYP_CALL_UID),
+} as const;
+
+/** Where a hypercall may be made to fail: before it is made. @returns a GunyahError to answer instead, or 0 */
+export type HypercallFault = (name: string) => number;
+
+/**
+ * The hypercalls of the host driver, as HVC #0 of its vCPU.
+ * Source: Linux series v17, arch/arm64/gunyah/gunyah_hypercall.c
+ */
+export class HostHypercalls implements Hypercalls {
+  readonly #vcpu: NativeVcpu;
+  readonly #x = new BigUint64Array(18);
+  /** The same registers in halves: reads that make no BigInt. */
+  readonly #w = new Uint32Array(this.#x.buffer);
+  readonly #run = new RunResult(this.#w);
+  readonly #bell = { error: 0, oldFlags: 0n };
+  readonly #message = { error: 0, size: 0, ready: false };
+  readonly #after: () => void;
+  /** Set by tests and by the fault points. */
+  fault: HypercallFault | undefined;
+  /** The latest error, for diagnosis. */
+  lastError: LayerError | undefined;
+
+  /**
+   * @param after called after each hypercall, once its results are out of the registers: interrupts that came
+   * meanwhile are handled there, so that a handler may make hypercalls of its own
+   */
+  constructor(vcpu: NativeVcpu, after: () => void = () => {}) {
+    this.#vcpu = vcpu;
+    this.#after = after;
+  }
+
+  /** X0-X3 of the vendor hypervisor's CALL_UID. */
+  callUid(): readonly [number, number, number, number] {
+    const x = this.#x;
+    x.fill(0n);
+    x[0] = FID.callUid;
+    this.#vcpu.hvc(x);
+    const w = this.#w;
+    return [w[0] as number, w[2] as number, w[4] as number, w[6] as number];
+  }
+
+  /** hypervisor_identify: api_info, flags0, flags1, flags2. */
+  identify(): readonly [bigint, bigint, bigint, bigint] {
+    const x = this.#x;
+    x.fill(0n);
+    x[0] = FID.identify;
+    this.#vcpu.hvc(x);
+    return [x[0], x[1] as bigint, x[2] as bigint, x[3] as bigint];
+  }
+
+  bellSend(bell: CapId, newFlags: bigint): { readonly error: number; readonly oldFlags: bigint } {
+    const x = this.#x;
+    x[0] = FID.bellSend;
+    x[1] = bell;
+    x[2] = newFlags;
+    x[3] = 0n;
+    const result = this.#bell;
+    result.error = this.#call("bell_send", bell);
+    result.oldFlags = x[1] as bigint;
+    this.#after();
+    return result;
+  }
+
+  bellSetMask(bell: CapId, enableMask: bigint, ackMask: bigint): { readonly error: number } {
+    const x = this.#x;
+    x[0] = FID.bellSetMask;
+    x[1] = bell;
+    x[2] = enableMask;
+    x[3] = ackMask;
+    x[4] = 0n;
+    const error = this.#call("bell_set_mask", bell);
+    this.#after();
+    return { error };
+  }
+
+  /** msgq_send. `ready`: the queue is not full after it. The result object is reused. */
+  msgqSend(queue: CapId, size: number, buffer: Ipa, push: boolean): { error: number; ready: boolean } {
+    const x = this.#x;
+    x[0] = FID.msgqSend;
+    x[1] = queue;
+    x[2] = BigInt(size);
+    x[3] = BigInt(buffer);
+    x[4] = push ? 1n : 0n;
+    x[5] = 0n;
+    const result = this.#message;
+    result.error = this.#call("msgq_send", queue);
+    result.ready = result.error === 0 && this.#w[2] !== 0;
+    this.#after();
+    return result;
+  }
+
+  /** msgq_recv. `ready`: more messages wait. The result object is reused. */
+  msgqReceive(queue: CapId, buffer: Ipa, maxSize: number): { error: number; size: number; ready: boolean } {
+    const x = this.#x;
+    x[0] = FID.msgqReceive;
+    x[1] = queue;
+    x[2] = BigInt(buffer);
+    x[3] = BigInt(maxSize);
+    x[4] = 0n;
+    const result = this.#message;
+    result.error = this.#call("msgq_recv", queue);
+    result.size = result.error === 0 ? (this.#w[2] as number) : 0;
+    result.ready = result.error === 0 && this.#w[4] !== 0;
+    this.#after();
+    return result;
+  }
+
+  /** addrspace_map. `offset` and `size` in bytes. @returns GunyahError */
+  addrspaceMap(
+    addrspace: CapId,
+    extent: CapId,
+    gpa: Ipa,
+    attrs: number,
+    flags: number,
+    offset: number,
+    size: number,
+  ): number {
+    const x = this.#x;
+    x[0] = FID.map;
+    x[1] = addrspace;
+    x[2] = extent;
+    x[3] = BigInt(gpa);
+    x[4] = BigInt(attrs);
+    x[5] = BigInt(flags);
+    x[6] = BigInt(offset);
+    x[7] = BigInt(size);
+    x[8] = 0n;
+    return this.#plain("addrspace_map", addrspace);
+  }
+
+  /** addrspace_unmap. @returns GunyahError */
+  addrspaceUnmap(addrspace: CapId, extent: CapId, gpa: Ipa, flags: number, offset: number, size: number): number {
+    const x = this.#x;
+    x[0] = FID.unmap;
+    x[1] = addrspace;
+    x[2] = extent;
+    x[3] = BigInt(gpa);
+    x[4] = BigInt(flags);
+    x[5] = BigInt(offset);
+    x[6] = BigInt(size);
+    x[7] = 0n;
+    return this.#plain("addrspace_unmap", addrspace);
+  }
+
+  /** memextent_donate. @returns GunyahError */
+  memextentDonate(options: number, from: CapId, to: CapId, offset: number, size: number): number {
+    const x = this.#x;
+    x[0] = FID.donate;
+    x[1] = BigInt(options);
+    x[2] = from;
+    x[3] = to;
+    x[4] = BigInt(offset);
+    x[5] = BigInt(size);
+    x[6] = 0n;
+    return this.#plain("memextent_donate", from);
+  }
+
+  vcpuRun(vcpu: CapId, resume0: bigint, resume1: bigint, resume2: bigint): VcpuRunResult {
+    const x = this.#x;
+    x[0] = FID.vcpuRun;
+    x[1] = vcpu;
+    x[2] = resume0;
+    x[3] = resume1;
+    x[4] = resume2;
+    x[5] = 0n;
+    const result = this.#run;
+    result.error = this.#call("vcpu_run", vcpu);
+    result.latch();
+    this.#after();
+    return result;
+  }
+
+  #plain(name: string, cap: CapId): number {
+    const error = this.#call(name, cap);
+    this.#after();
+    return error;
+  }
+
+  #call(name: string, cap: CapId): number {
+    let error = this.fault === undefined ? 0 : this.fault(name);
+    if (error === 0) {
+      this.#vcpu.hvc(this.#x);
+      error = (this.#w[0] as number) | 0;
+    }
+    if (error !== 0) {
+      this.lastError = {
+        layer: "hypervisor",
+        value: error,
+        code: gunyahErrorName(error),
+        detail: `${name}(0x${cap.toString(16)}, …)`,
+      };
+    }
+    return error;
+  }
+}
+
+/** X0-X4 of vcpu_run, latched: an interrupt handler may make hypercalls before the caller looks. */
+class RunResult implements VcpuRunResult {
+  readonly #w: Uint32Array;
+  readonly #latched = new Uint32Array(8);
+  readonly #latched64 = new BigUint64Array(this.#latched.buffer);
+  error = 0;
+
+  constructor(w: Uint32Array) {
+    this.#w = w;
+  }
+
+  latch(): void {
+    const l = this.#latched;
+    const w = this.#w;
+    for (let i = 0; i < 8; i++) l[i] = w[i + 2] as number;
+  }
+  get state(): number {
+    return this.#latched[0] as number;
+  }
+  get data0(): bigint {
+    return this.#latched64[1] as bigint;
+  }
+  get data1(): bigint {
+    return this.#latched64[2] as bigint;
+  }
+  get data2(): bigint {
+    return this.#latched64[3] as bigint;
+  }
+  get address(): Ipa {
+    return (this.#latched[2] as number) + (this.#latched[3] as number) * 0x1_0000_0000;
+  }
+  get size(): number {
+    return this.#latched[4] as number;
+  }
+  get data2Low(): number {
+    return this.#latched[6] as number;
+  }
+  get data2High(): number {
+    return this.#latched[7] as number;
+  }
+}
