@@ -8,7 +8,7 @@ import { L, TLB } from "../state/layout.ts";
 import { REGION, stateBase } from "../state/region.ts";
 import { STATE_BYTES } from "../state/layout.ts";
 import {
-  add, and, call, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, shl, shrU, sub, toI32,
+  add, and, type Callable, call, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, shl, shrU, sub, toI32,
   toI64U,
 } from "../wasm/index.ts";
 import { CODE_PAGE, HANDLER, INTERP, RECORD, SHARED } from "./layout.ts";
@@ -88,8 +88,8 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
 
 /** What finding the next instruction calls. */
 export interface FetchFunctions {
-  readonly fetchSlow: FunctionRef;
-  readonly pcAlignment: FunctionRef;
+  readonly fetchSlow: Callable;
+  readonly pcAlignment: Callable;
 }
 
 /**

@@ -1,0 +1,393 @@
+/**
+ * The interpreter's `Context`: operands come from a predecoded record, registers from the state block.
+ *
+ * Two kinds share it: handlers inside the dispatch loop, where the loop's variables are at hand, and handlers that are
+ * functions (s, p) -> next record or 0, which keep everything in the state block. `Exits` is the difference.
+ */
+import type { AccessOptions, Context, ExceptionKind } from "../isa/context.ts";
+import type { Slot } from "../isa/description.ts";
+import { ACCESS, L, TLB } from "../state/layout.ts";
+import type { SYSTEM_FUNCTIONS } from "../state/seam.ts";
+import {
+  add, and, atomicCmpxchg, atomicRmw, type Callable, call, eq, eqz, type Expr, type FunctionBuilder, geS, I32, I64, i32, i64, load, loadV128, type Local, ltS, ltU,
+  type ModuleBuilder, ne, or, shrU, sub, toI32, toI64S, toI64U, type V128, v128, type ValueType, xor,
+} from "../wasm/index.ts";
+import { nzcvOf, storeNzcv } from "./flags.ts";
+import { FLAGS, INTERP, RECORD, SHARED } from "./layout.ts";
+
+/** The system side's functions, by the names of the seam. */
+export type SystemFunctions = { readonly [name in keyof typeof SYSTEM_FUNCTIONS]: Callable };
+
+/** Helpers of the interpreter itself. */
+export interface InterpreterFunctions {
+  /** (s, p, left, va, access) -> host or 0: the TLB missed. Stores what the system side wants to know. */
+  readonly access: Callable;
+  /** (s, va, left) -> record or 0. */
+  readonly look: Callable;
+}
+
+/** How code leaves a handler. */
+export interface Exits {
+  /** Budget when the record at p begins. */
+  left(): Expr<I32>;
+  /** pc - (p >> 2). */
+  bias(): Expr<I64>;
+  tlbSet(): Expr<I32>;
+  /** To the next record. */
+  next(): void;
+  /** To the record at p + distance, in the same page; one instruction retires. */
+  jump(distance: Expr<I32>): void;
+  /** To a virtual address; one instruction retires. */
+  jumpTo(target: Expr<I64>): void;
+  /** PC and BUDGET are up to date in the state block: look everything up anew. */
+  resume(): void;
+}
+
+const PAGE_MASK = -4096;
+
+export class InterpreterContext implements Context {
+  readonly f: FunctionBuilder;
+  readonly state: Expr<I32>;
+  readonly #p: Expr<I32>;
+  readonly #exits: Exits;
+  readonly #system: SystemFunctions;
+  readonly #own: InterpreterFunctions;
+  readonly #helpers: Map<string, Callable>;
+  readonly #module: ModuleBuilder;
+  readonly #samePage: boolean;
+
+  constructor(
+    f: FunctionBuilder,
+    state: Expr<I32>,
+    p: Expr<I32>,
+    exits: Exits,
+    shared: { readonly system: SystemFunctions; readonly own: InterpreterFunctions; readonly helpers: Map<string, Callable>; readonly module: ModuleBuilder },
+    samePage: boolean,
+  ) {
+    this.f = f;
+    this.state = state;
+    this.#p = p;
+    this.#exits = exits;
+    this.#system = shared.system;
+    this.#own = shared.own;
+    this.#helpers = shared.helpers;
+    this.#module = shared.module;
+    this.#samePage = samePage;
+  }
+
+  temp<T extends ValueType>(e: Expr<T>): Expr<T> {
+    return this.f.temp(e);
+  }
+  local<T extends ValueType>(type: T): Local<T> {
+    return this.f.local(type);
+  }
+
+  // ---- operands
+  imm(): Expr<I32> {
+    return load("i32", this.#p, RECORD.IMM);
+  }
+  imm2(): Expr<I32> {
+    return load("i32", this.#p, RECORD.IMM2);
+  }
+  imm64(): Expr<I64> {
+    return load("i64", this.#p, RECORD.IMM);
+  }
+  pc(): Expr<I64> {
+    return add(this.#exits.bias(), toI64U(shrU(this.#p, 2)));
+  }
+  word(): Expr<I32> {
+    return load("i32", add(load("i32", this.state, INTERP.HOST), shrU(this.#p, 2)));
+  }
+  operand(slot: Slot): Expr<I32> {
+    return load("i32_16u", this.#p, { d: RECORD.D, n: RECORD.N, m: RECORD.M, a: RECORD.A }[slot]);
+  }
+  #address(slot: Slot): Expr<I32> {
+    return add(this.state, this.operand(slot));
+  }
+  field<K extends "i32" | "i64">(kind: K, offset: Expr<I32>): Expr<K extends "i64" ? I64 : I32> {
+    return load(kind, add(this.state, offset)) as Expr as Expr<K extends "i64" ? I64 : I32>;
+  }
+  setField(kind: "i32" | "i64", offset: Expr<I32>, value: Expr): void {
+    this.f.store(kind, add(this.state, offset), value);
+  }
+
+  // ---- registers
+  x(slot: Slot): Expr<I64> {
+    return load("i64", this.#address(slot));
+  }
+  w(slot: Slot): Expr<I32> {
+    return load("i32", this.#address(slot));
+  }
+  setX(slot: Slot, value: Expr<I64>): void {
+    this.f.store("i64", this.#address(slot), value);
+  }
+  setW(slot: Slot, value: Expr<I32>): void {
+    this.setX(slot, toI64U(value));
+  }
+  v(slot: Slot): Expr<V128> {
+    return loadV128(this.#address(slot));
+  }
+  setV(slot: Slot, value: Expr<V128>): void {
+    this.f.storeV128(this.#address(slot), value);
+  }
+  vAddress(slot: Slot): Expr<I32> {
+    return this.temp(this.#address(slot));
+  }
+  setVLow(slot: Slot, value: Expr<I64>): void {
+    const address = this.vAddress(slot);
+    const low = this.temp(value);
+    this.f.store("i64", address, low);
+    this.f.store("i64", address, i64(0), 8);
+  }
+
+  // ---- flags: sign-extended to 64 bits, so that one test serves both widths
+  #wide(e: Expr<I32 | I64>): Expr<I64> {
+    return e.type === I32 ? toI64S(e as Expr<I32>) : (e as Expr<I64>);
+  }
+  setFlags(result: Expr<I32 | I64>, carry: Expr<I32>, overflow: Expr<I32 | I64>): void {
+    const value = result.type === I32 ? this.temp(this.#wide(result)) : this.#wide(result);
+    this.f.store("i64", this.state, value, FLAGS.N);
+    this.f.store("i64", this.state, value, FLAGS.Z);
+    this.f.store("i32", this.state, carry, FLAGS.C);
+    this.f.store("i64", this.state, this.#wide(overflow), FLAGS.V);
+  }
+  setFlagsAdd(a: Expr<I32 | I64>, b: Expr<I32 | I64>): void {
+    const [x, y] = [a as Expr<I32>, b as Expr<I32>];
+    const result = this.temp(add(x, y));
+    this.setFlags(result, ltU(result, x), and(xor(result, x), xor(result, y)));
+  }
+  setFlagsSub(a: Expr<I32 | I64>, b: Expr<I32 | I64>): void {
+    const [x, y] = [a as Expr<I32>, b as Expr<I32>];
+    const result = this.temp(sub(x, y));
+    // no borrow: a >= b, unsigned
+    this.setFlags(result, eqz(ltU(x, y)), and(xor(x, y), xor(x, result)));
+  }
+  setFlagsLogic(result: Expr<I32 | I64>): void {
+    this.setFlags(result, i32(0), i64(0));
+  }
+  setNzcv(value: Expr<I32>): void {
+    storeNzcv(this.f, this.state, this.temp(value));
+  }
+  nzcv(): Expr<I32> {
+    return nzcvOf(this.state);
+  }
+  carry(): Expr<I32> {
+    return load("i32", this.state, FLAGS.C);
+  }
+  condition(cond: number): Expr<I32> {
+    const n = load("i64", this.state, FLAGS.N);
+    const z = load("i64", this.state, FLAGS.Z);
+    const v = load("i64", this.state, FLAGS.V);
+    const c = this.carry();
+    const inverted = (cond & 1) === 1;
+    switch (cond >> 1) {
+      case 0: return inverted ? ne(z, 0) : eqz(z);
+      case 1: return inverted ? eqz(c) : c;
+      case 2: return inverted ? geS(n, 0) : ltS(n, 0);
+      case 3: return inverted ? geS(v, 0) : ltS(v, 0);
+      case 4: return inverted ? or(eqz(c), eqz(z)) : and(c, ne(z, 0));
+      case 5: return inverted ? ltS(xor(n, v), 0) : geS(xor(n, v), 0);
+      case 6: return inverted ? or(eqz(z), ltS(xor(n, v), 0)) : and(ne(z, 0), geS(xor(n, v), 0));
+      default: return i32(1);
+    }
+  }
+
+  // ---- memory
+  #accessWord(bytes: number, options: AccessOptions, write: boolean): number {
+    return (
+      bytes |
+      (write ? ACCESS.WRITE : 0) |
+      (options.unprivileged === true ? ACCESS.UNPRIVILEGED : 0) |
+      (options.atomic === true ? ACCESS.ATOMIC : 0) |
+      (options.aligned === true ? ACCESS.ALIGNED : 0) |
+      (options.ordered === true ? ACCESS.ORDERED : 0)
+    );
+  }
+  /** TLB lookup; `hit` gets the address in the fast case, `miss` after the slow one. */
+  #translate(address: Expr<I64>, bytes: number, write: boolean, options: AccessOptions, hit: (host: Expr<I32>) => void, miss: (host: Expr<I32>) => void): void {
+    const f = this.f;
+    const array = write ? TLB.WRITE : TLB.READ;
+    const set = options.unprivileged === true ? load("i32", this.state, L.TLB_SET_EL0) : this.#exits.tlbSet();
+    const entry = this.temp(add(set, and(toI32(shrU(address, 8)), 0x3ff0)));
+    // a misaligned access of the aligned kind keeps low bits, which no tag has
+    const page =
+      options.aligned === true
+        ? and(address, PAGE_MASK | ((options.alignment ?? bytes) - 1))
+        : and(bytes > 1 ? add(address, bytes - 1) : address, PAGE_MASK);
+    f.if(
+      eq(load("i64", entry, array), page),
+      () => hit(add(toI32(address), load("i32", entry, array + 8))),
+      () => {
+        const host = f.local(I32);
+        f.set(host, call<I32>(this.#own.access, this.state, this.#p, this.#exits.left(), address, i32(this.#accessWord(bytes, options, write))));
+        f.if(eqz(host), () => this.#exits.resume());
+        miss(host);
+      },
+    );
+  }
+  load(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+    const named = this.temp(address);
+    const host = this.local(I32);
+    const set = (e: Expr<I32>) => this.f.set(host, e);
+    this.#translate(named, bytes, false, options, set, set);
+    return host;
+  }
+  access(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+    const named = this.temp(address);
+    const host = this.local(I32);
+    const set = (e: Expr<I32>) => this.f.set(host, e);
+    this.#translate(named, bytes, true, options, set, set);
+    return host;
+  }
+  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessOptions = {}): void {
+    const named = this.temp(address);
+    this.#translate(
+      named,
+      bytes,
+      true,
+      options,
+      (host) => write(this.temp(host)),
+      (host) => {
+        write(host);
+        if (options.aligned !== true && bytes > 1) this.f.if(eq(host, add(this.state, L.BOUNCE)), () => this.f.call(this.#system.bounceCommit, [this.state]));
+      },
+    );
+  }
+  zeroBlock(address: Expr<I64>, bytes: number): void {
+    const zero = v128([0n, 0n]);
+    this.store(
+      and(address, -bytes),
+      bytes,
+      (host) => {
+        for (let offset = 0; offset < bytes; offset += 16) this.f.storeV128(host, zero, offset);
+      },
+      { aligned: true },
+    );
+  }
+  checkSpAlignment(): void {
+    this.f.if(and(load("i32", this.state, L.SP), load("i32", this.state, L.SP_ALIGN)), () => this.#raise(this.#system.spAlignment, []));
+  }
+
+  // ---- exclusives
+  clearExclusive(): void {
+    this.f.store("i64", this.state, i64(-1), L.EXCL_ADDRESS);
+  }
+  setExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): void {
+    this.f.store("i64", this.state, toI64U(host), L.EXCL_ADDRESS);
+    this.f.store("i64", this.state, low, L.EXCL_VALUE);
+    this.f.store("i64", this.state, high ?? i64(0), L.EXCL_VALUE + 8);
+    this.f.store("i32", this.state, i32(bytes), L.EXCL_SIZE);
+  }
+  storeExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): Expr<I32> {
+    const f = this.f;
+    const status = this.local(I32);
+    const [seenLow, seenHigh] = [load("i64", this.state, L.EXCL_VALUE), load("i64", this.state, L.EXCL_VALUE + 8)];
+    f.set(status, 1);
+    f.if(and(eq(load("i64", this.state, L.EXCL_ADDRESS), toI64U(host)), eq(load("i32", this.state, L.EXCL_SIZE), bytes)), () => {
+      if (high === undefined) {
+        const kind = ({ 1: "i64_8", 2: "i64_16", 4: "i64_32", 8: "i64" } as const)[bytes as 8];
+        f.set(status, ne(atomicCmpxchg(kind, host, seenLow, low), seenLow));
+      } else {
+        const [expectedLow, expectedHigh] = [this.temp(seenLow), this.temp(seenHigh)];
+        const [oldLow, oldHigh] = this.compareAndSwap128(host, [expectedLow, expectedHigh], [low, high]);
+        f.set(status, or(ne(oldLow, expectedLow), ne(oldHigh, expectedHigh)));
+      }
+    });
+    this.clearExclusive();
+    return status;
+  }
+  compareAndSwap128(
+    host: Expr<I32>,
+    expected: readonly [Expr<I64>, Expr<I64>],
+    replacement: readonly [Expr<I64>, Expr<I64>],
+  ): readonly [Expr<I64>, Expr<I64>] {
+    // A lock makes it atomic among 16-byte operations; against narrower ones each half is.
+    const swap = this.helper("cas128", (module) =>
+      module.func("cas128", [I32, I32, I64, I64, I64, I64], [], (f, s, at, expectedLow, expectedHigh, low, high) => {
+        f.loop((again) => f.brIf(atomicCmpxchg("i32", SHARED.LOCK, i32(0), i32(1)), again));
+        f.store("i64", s, load("i64", at), INTERP.CAS_OLD);
+        f.store("i64", s, load("i64", at, 8), INTERP.CAS_OLD + 8);
+        f.if(and(eq(load("i64", at), expectedLow), eq(load("i64", at, 8), expectedHigh)), () => {
+          f.store("i64", at, low);
+          f.store("i64", at, high, 8);
+        });
+        f.drop(atomicRmw("xchg", "i32", SHARED.LOCK, i32(0)));
+      }),
+    );
+    this.f.call(swap, [this.state, host, ...expected, ...replacement]);
+    return [this.temp(load("i64", this.state, INTERP.CAS_OLD)), this.temp(load("i64", this.state, INTERP.CAS_OLD + 8))];
+  }
+
+  // ---- control flow
+  branch(): void {
+    if (this.#samePage) this.#exits.jump(this.imm());
+    else this.#exits.jumpTo(add(this.pc(), toI64S(this.imm())));
+  }
+  branchIf(condition: Expr<I32>): void {
+    this.f.if(condition, () => this.branch());
+  }
+  branchTo(target: Expr<I64>): void {
+    this.#exits.jumpTo(target);
+  }
+  link(): void {
+    this.f.store("i64", this.state, add(this.pc(), 4), L.X + 8 * 30);
+  }
+
+  // ---- system
+  /** Bring PC, WORD and BUDGET up to date; `retired` counts this instruction. */
+  #spill(retired: number): void {
+    this.f.store("i64", this.state, this.pc(), L.PC);
+    this.f.store("i32", this.state, this.word(), L.WORD);
+    this.f.store("i32", this.state, sub(this.#exits.left(), retired), L.BUDGET);
+  }
+  #raise(callee: Callable, args: readonly Expr[]): void {
+    // an exception counts as an instruction: a vector that faults itself must not stop `run` from ending
+    this.#spill(1);
+    this.f.call(callee, [this.state, ...args]);
+    this.#exits.resume();
+  }
+  exception(kind: ExceptionKind, immediate?: Expr<I32>): void {
+    if (kind === "undefined" || kind === "eret") this.#raise(this.#system[kind], []);
+    else this.#raise(this.#system[kind], [immediate ?? i32(0)]);
+  }
+  /** CheckFPAdvSIMDEnabled64. */
+  checkFpEnabled(): void {
+    this.f.if(eqz(load("i32", this.state, L.FP_ENABLED)), () => this.#raise(this.#system.fpTrap, []));
+  }
+  /** This instruction did not complete: resume at PC, having spent one of the budget. */
+  #abandon(): void {
+    this.f.store("i32", this.state, sub(this.#exits.left(), 1), L.BUDGET);
+    this.#exits.resume();
+  }
+  systemRead(): Expr<I64> {
+    this.#spill(0);
+    this.f.if(eqz(call<I32>(this.#system.sysRead, this.state, this.word())), () => this.#abandon());
+    return this.temp(load("i64", this.state, L.SYS_VALUE));
+  }
+  #systemAction(callee: Callable): void {
+    this.#spill(0);
+    const result = this.temp(call<I32>(callee, this.state, this.word()));
+    this.f.if(ne(result, 1), () => {
+      this.f.if(result, () => this.f.store("i64", this.state, add(this.pc(), 4), L.PC));
+      this.#abandon();
+    });
+  }
+  systemWrite(value: Expr<I64>): void {
+    this.f.store("i64", this.state, value, L.SYS_VALUE);
+    this.#systemAction(this.#system.sysWrite);
+  }
+  pstateWrite(): void {
+    this.#systemAction(this.#system.msrImmediate);
+  }
+  waitHint(kind: number): void {
+    this.#spill(0);
+    this.f.if(eqz(call<I32>(this.#system.waitHint, this.state, i32(kind))), () => this.#abandon());
+  }
+  helper(name: string, make: (module: ModuleBuilder) => Callable): Callable {
+    const known = this.#helpers.get(name);
+    if (known !== undefined) return known;
+    const made = make(this.#module);
+    this.#helpers.set(name, made);
+    return made;
+  }
+}
