@@ -27,7 +27,7 @@ export {
   selectorEvent,
   setupEvent,
 } from "./hooks/define.ts";
-export { hostHooks, lifecycleHooks, socHooks, traceHooks } from "./hooks/standard.ts";
+export { hostHooks, lifecycleHooks, socHooks, traceHooks, vmmHooks } from "./hooks/standard.ts";
 export { type ClockConfig, defineMachine, type MachineConfig, type PluginEntry } from "./machine/config.ts";
 export { type LoadedConfig, loadMachineConfig } from "./machine/load-config.ts";
 export { createMachine, type Machine, type MachineOptions, type MachineState } from "./machine/machine.ts";

@@ -1,4 +1,5 @@
 /** The hooks that layers of a Gunyah machine meet at. */
+import type { DeviceType } from "../contracts/device.ts";
 import type { DemandFolio, Errno, MemParcel, VmFunction } from "../contracts/host.ts";
 import type { TraceEvent } from "../contracts/trace.ts";
 import { defineHooks, event, handledEvent, selectorEvent, setupEvent } from "./define.ts";
@@ -33,6 +34,12 @@ export const lifecycleHooks = defineHooks("lifecycle", {
   /** Called by the host driver. State names are those of `HostVm.status`. */
   vm: event<[vmid: number, state: string]>("vmid", "state"),
   vcpu: event<[vmid: number, vcpu: number, state: "powered-on" | "powered-off" | "exited"]>("vmid", "vcpu", "state"),
+});
+
+/** What a VMM offers its guests. Called by the VMM. */
+export const vmmHooks = defineHooks("vmm", {
+  /** The device type of that name, for example `virtio-blk`. */
+  device: selectorEvent<string, [], DeviceType>(),
 });
 
 /** What a board adds to the machine. Called by the hypervisor. */
