@@ -20,3 +20,13 @@ export { type LoadedKernel, loadKernel } from "./image/kernel-image.ts";
 export { GuestLayout } from "./machine/layout.ts";
 export type { DeviceConfig, VirtualMachineOptions, VmEnd } from "./machine/options.ts";
 export { VirtualMachine, type VmmServices } from "./machine/virtual-machine.ts";
+export {
+  pl011Device,
+  uart16550Device,
+  virtioBlkDevice,
+  virtioConsoleDevice,
+  virtioRngDevice,
+  vmm,
+  vmmDevices,
+} from "./plugin.ts";
+export { Vmm, type VmmParts, VmmService } from "./vmm.ts";
