@@ -53,7 +53,7 @@ export class Tlb {
     const state = this.#state;
     const words = state.i32;
     const low = pageLow << 12;
-    const high = ((pageHigh & 0xfff) << 20) | (pageLow >>> 12);
+    const high = ((pageHigh & 0xfff) << 12) | (pageLow >>> 20);
     const index = this.#first + ((pageLow & (TLB.ENTRIES - 1)) * ENTRY_WORDS);
     for (let array = 0; array < 6; array++) {
       const entry = index + array * TLB.ENTRIES * ENTRY_WORDS;
