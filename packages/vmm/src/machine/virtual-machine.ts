@@ -1,14 +1,13 @@
+import { errnoName, VmExitType } from "@gunyah-ts/abi";
 import { type Clock, type DeviceType, type Entropy, type HostProcess, ModelError, type Trace } from "@gunyah-ts/kernel";
 import {
   ExitReason,
-  errnoName,
   GunyahDevice,
   type GunyahVcpu,
   type GunyahVm,
   type HostEventFd,
   ResumeAction,
   type VcpuExit,
-  VmExitType,
   VmStatus,
 } from "@gunyah-ts/vm-manager";
 import type { GuestRam } from "./guest-ram.ts";
@@ -265,12 +264,12 @@ function endOf(exit: VcpuExit): VmEnd {
   if (status === VmStatus.LOAD_FAILED) return { reason: "load-failed", exitType };
   switch (exitType) {
     case VmExitType.VM_EXIT:
-    case VmExitType.PSCI_SYSTEM_OFF:
+    case VmExitType.PLATFORM_OFF:
       return { reason: "off", exitType };
-    case VmExitType.PSCI_SYSTEM_RESET:
+    case VmExitType.PLATFORM_RESET:
     case VmExitType.PSCI_SYSTEM_RESET2:
       return { reason: "reset", exitType };
-    case VmExitType.FORCE_STOPPED:
+    case VmExitType.VM_STOP_FORCED:
       return { reason: "stopped", exitType };
     default:
       return { reason: "crash", exitType };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ArrayMemory, deviceContext, RecordedConsole, RecordedLine } from "../../test/support.ts";
-import { Pl011 } from "./pl011/pl011.ts";
-import { Flag, Interrupt, Pl011Register as Reg } from "./pl011/registers.ts";
-import { Uart16550 } from "./uart16550/uart16550.ts";
+import { Pl011 } from "../src/devices/pl011/pl011.ts";
+import { Flag, Interrupt, Pl011Register as Reg } from "../src/devices/pl011/registers.ts";
+import { Uart16550 } from "../src/devices/uart16550/uart16550.ts";
+import { ArrayMemory, deviceContext, RecordedConsole, RecordedLine } from "./support.ts";
 
 function setUp<T extends Pl011 | Uart16550>(create: (context: ReturnType<typeof deviceContext>) => T) {
   const console = new RecordedConsole();
