@@ -1,4 +1,24 @@
+export {
+  type PlatformConformance,
+  type PlatformOps,
+  platformConformance,
+  type Runner,
+  type SetupCall,
+  type VmFunctionConformance,
+  type VmFunctionWorld,
+  vmFunctionConformance,
+} from "./conformance.ts";
 export { type FakeCpuBackend, type FakeCpuBackendOptions, fakeCpuBackend } from "./fake-cpu-backend.ts";
+export {
+  type FakeHostKernel,
+  type FakeHostVm,
+  type FakeHypercalls,
+  type FakeRun,
+  fakeEventFd,
+  fakeHostKernel,
+  fakeHostVm,
+  fakeHypercalls,
+} from "./fake-host.ts";
 export { FakePe } from "./fake-pe.ts";
 export {
   type FakeAccessControl,
