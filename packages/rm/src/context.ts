@@ -1,0 +1,100 @@
+import { type CodecValue, Hypercall, type RmNotificationName, RmNotifications, vmStateName } from "@gunyah-ts/abi";
+import type { BoardConfig, BootEnvironment, CapId, GicClient, Ipa, NativeVcpu, Trace } from "@gunyah-ts/kernel";
+import type { ConsoleTable } from "./console/console.ts";
+import { must } from "./errors.ts";
+import { type HypercallClient, Objects } from "./hypercall/index.ts";
+import type { IrqLendTable } from "./irq/lend.ts";
+import { VirqAllocator } from "./irq/virq-allocator.ts";
+import type { ParcelTable } from "./parcel/table.ts";
+import type { VmRegistry } from "./vm/registry.ts";
+import type { Vm } from "./vm/vm.ts";
+
+/** What the parts of the RM share: its capabilities, its tables, its interrupts. One per booted RM. */
+export class RmContext {
+  readonly env: BootEnvironment;
+  readonly hvc: HypercallClient;
+  readonly objects: Objects;
+  readonly gic: GicClient;
+  readonly trace: Trace | undefined;
+  /** Interrupts of the RM's own controller. */
+  readonly virqs = new VirqAllocator(32);
+  /** Page of the RM's memory for messages. */
+  readonly buffer: Ipa;
+  readonly vms: VmRegistry;
+  readonly parcels: ParcelTable;
+  readonly irqLends: IrqLendTable;
+  readonly consoles: ConsoleTable;
+  readonly #tasks: (() => void)[] = [];
+  #handle = 1;
+
+  constructor(
+    parts: Pick<
+      RmContext,
+      "env" | "hvc" | "objects" | "gic" | "trace" | "buffer" | "vms" | "parcels" | "irqLends" | "consoles"
+    >,
+  ) {
+    this.env = parts.env;
+    this.hvc = parts.hvc;
+    this.objects = parts.objects;
+    this.gic = parts.gic;
+    this.trace = parts.trace;
+    this.buffer = parts.buffer;
+    this.vms = parts.vms;
+    this.parcels = parts.parcels;
+    this.irqLends = parts.irqLends;
+    this.consoles = parts.consoles;
+  }
+  get board(): BoardConfig {
+    return this.env.board;
+  }
+  get vcpu(): NativeVcpu {
+    return this.hvc.vcpu;
+  }
+
+  /** Numbers for hypervisor resources and interrupts; never used twice. */
+  nextHandle(): number {
+    return this.#handle++;
+  }
+
+  /** Run `task` when the request in progress has been answered. */
+  defer(task: () => void): void {
+    this.#tasks.push(task);
+  }
+  runTasks(): void {
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) task();
+  }
+
+  notify<Name extends RmNotificationName>(
+    vm: Vm | undefined,
+    name: Name,
+    value: CodecValue<(typeof RmNotifications)[Name]["payload"]>,
+  ): void {
+    const { id, payload } = RmNotifications[name];
+    vm?.client?.notify(id, (payload as { encode(v: unknown): Uint8Array }).encode(value));
+  }
+
+  /** Random words from the hypervisor. The generator is rate limited: zeroes when it says BUSY. @param bytes 4, 8, 12, 16 */
+  entropy(bytes: number) {
+    return this.hvc.call(Hypercall.prng_get_entropy, { num_bytes: bytes });
+  }
+
+  /** Bind a source to an interrupt of the RM itself. @returns the function that takes it back */
+  listen(bind: (vic: CapId, virqInfo: number) => number, handler: () => void): () => void {
+    const virq = this.virqs.allocate();
+    must("bind virq", bind(this.objects.root.vic, Objects.virq(virq)));
+    this.gic.enable(this.vcpu, virq, handler);
+    return () => {
+      this.gic.disable(this.vcpu, virq);
+      this.virqs.free(virq);
+    };
+  }
+
+  traceState(vm: Vm): void {
+    if (this.trace?.enabled)
+      this.trace.emit({ kind: "vm-state", at: this.vcpu.counter, vmid: vm.vmid, state: vmStateName(vm.state) });
+  }
+  traceEntry(vmid: number, direction: "to-rm" | "from-rm", bytes: Uint8Array): void {
+    if (this.trace?.enabled)
+      this.trace.emit({ kind: "rm-message", at: this.vcpu.counter, vmid, direction, bytes: bytes.slice() });
+  }
+}

@@ -1,0 +1,153 @@
+import { Access, MemAcceptFlag, MemType, RmError, TransType, VmAddressRange } from "@gunyah-ts/abi";
+import type { CapId, Ipa } from "@gunyah-ts/kernel";
+import type { GuestConfig } from "../config/guest-config.ts";
+import type { RmContext } from "../context.ts";
+import { check, errorOf, must } from "../errors.ts";
+import { acceptParcel } from "../parcel/accept.ts";
+import { type Parcel, parcelSize, type Region, slice } from "../parcel/parcel.ts";
+import type { IpaRange, Vm, VmImage } from "./vm.ts";
+
+/**
+ * The RM's own look at a parcel: its pages are mapped into the RM's address space where they are in physical memory,
+ * used, and unmapped. MEM_INVALID when the range is not in the parcel.
+ */
+export function withMapped<T>(
+  rm: RmContext,
+  extent: CapId,
+  regions: readonly Region[],
+  access: number,
+  use: () => T,
+): T {
+  const { addrspace } = rm.objects.root;
+  const mapped: Region[] = [];
+  try {
+    for (const region of regions) {
+      must(
+        "map for the RM",
+        rm.objects.map(addrspace, extent, region.pa, region.pa, region.size, access),
+        RmError.MEM_INVALID,
+      );
+      mapped.push(region);
+    }
+    return use();
+  } finally {
+    for (const { pa, size } of mapped) rm.objects.unmap(addrspace, extent, pa, pa, size);
+  }
+}
+
+/** Pages that [offset, offset + size) of a parcel touches. */
+function pages(parcel: Parcel, offset: number, size: number): Region[] {
+  const first = Math.floor(offset / 4096) * 4096;
+  const end = Math.ceil((offset + size) / 4096) * 4096;
+  const regions = slice(parcel, first, end - first);
+  check(regions !== undefined, RmError.MEM_INVALID, "range outside the parcel");
+  return regions;
+}
+
+/** The device tree blob as it lies in the image parcel: `dtbSize` bytes. */
+export function readDtb(rm: RmContext, { parcel, dtbOffset, dtbSize }: VmImage): Uint8Array {
+  const regions = pages(parcel, dtbOffset, dtbSize);
+  const all = new Uint8Array(regions.reduce((sum, region) => sum + region.size, 0));
+  withMapped(rm, parcel.extent, regions, Access.R, () => {
+    let at = 0;
+    for (const { pa, size } of regions) {
+      check(rm.vcpu.read(pa as number, all.subarray(at, at + size)), RmError.MEM_INVALID, "device tree cannot be read");
+      at += size;
+    }
+  });
+  return all.subarray(dtbOffset % 4096, (dtbOffset % 4096) + dtbSize);
+}
+
+export function writeDtb(rm: RmContext, { parcel, dtbOffset, dtbSize }: VmImage, blob: Uint8Array): void {
+  check(blob.length <= dtbSize, RmError.NORESOURCE, "the overlay does not fit");
+  const regions = slice(parcel, dtbOffset, blob.length) as Region[];
+  withMapped(rm, parcel.extent, pages(parcel, dtbOffset, blob.length), Access.RW, () => {
+    let at = 0;
+    for (const { pa, size } of regions) {
+      check(
+        rm.vcpu.write(pa as number, blob.subarray(at, at + size)),
+        RmError.NORESOURCE,
+        "device tree cannot be written",
+      );
+      at += size;
+    }
+  });
+}
+
+/** Where the image parcel goes in the guest. */
+export function imageBase(vm: Vm, config: GuestConfig): Ipa {
+  return vm.layout.get(VmAddressRange.IMAGE)?.base ?? config.memory.base;
+}
+
+/**
+ * Accept what the VM starts with: the image parcel, the firmware parcel, private parcels with label 0.
+ * @returns memory of the VM, for its /memory node
+ * Errors: NORESOURCE, whatever went wrong
+ * Source: gunyah-resource-manager src/vm_creation/vm_creation.c, accept_memparcel_private
+ */
+export function acceptMemory(rm: RmContext, vm: Vm, config: GuestConfig): IpaRange[] {
+  const image = vm.image as VmImage;
+  const memory: IpaRange[] = [];
+  const base = imageBase(vm, config);
+  const room = vm.layout.get(VmAddressRange.IMAGE)?.size ?? config.memory.sizeMax;
+  const size = parcelSize(image.parcel);
+  check(size <= room, RmError.NORESOURCE, "image larger than its range");
+  acceptContiguous(rm, vm, image.parcel, base);
+  memory.push({ base, size });
+
+  if (vm.firmware !== undefined) {
+    const firmwareBase = vm.layout.get(VmAddressRange.FIRMWARE)?.base ?? config.memory.firmwareBase;
+    check(firmwareBase !== undefined, RmError.NORESOURCE, "no address for the firmware");
+    if (vm.firmware.parcel !== image.parcel) acceptContiguous(rm, vm, vm.firmware.parcel, firmwareBase);
+  }
+
+  const limit = config.memory.base + config.memory.sizeMax;
+  let next = base + size;
+  for (const parcel of [...rm.parcels]) {
+    if (!isPrivate(vm, parcel) || parcel === image.parcel || parcel === vm.firmware?.parcel) continue;
+    const bytes = parcelSize(parcel);
+    if (next + bytes > limit) break;
+    acceptContiguous(rm, vm, parcel, next);
+    memory.push({ base: next, size: bytes });
+    next += bytes;
+  }
+  return memory;
+}
+
+/** A complete loan of normal memory to this VM alone, with every right. */
+function isPrivate(vm: Vm, parcel: Parcel): boolean {
+  const [only] = parcel.acl;
+  return (
+    parcel.label === 0 &&
+    parcel.state === "SHARING" &&
+    parcel.transType === TransType.LEND &&
+    parcel.memType === MemType.NORMAL &&
+    parcel.acl.length === 1 &&
+    only?.vmid === vm.vmid &&
+    only.rights === Access.RWX
+  );
+}
+
+function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): void {
+  const { handle, label } = parcel;
+  // The whole parcel must be what the RM expects, not what its owner made it: one VM, all rights, nothing special.
+  try {
+    acceptParcel(rm, vm, {
+      handle,
+      memType: MemType.NORMAL,
+      transType: TransType.LEND,
+      flags:
+        MemAcceptFlag.DONE |
+        MemAcceptFlag.VALIDATE_ACL_ATTR |
+        MemAcceptFlag.MAP_CONTIGUOUS |
+        MemAcceptFlag.SANITIZE_ON_RELEASE,
+      label,
+      acl: [{ vmid: vm.vmid, rights: Access.RWX }],
+      mapVmid: 0,
+      sgl: [{ address: BigInt(base), size: BigInt(parcelSize(parcel)) }],
+      attrs: [],
+    });
+  } catch (thrown) {
+    check(false, RmError.NORESOURCE, `parcel ${handle}: ${errorOf(thrown)}`);
+  }
+}
