@@ -23,3 +23,8 @@ export async function guestLinux(): Promise<GuestLinux> {
   ]);
   return { kernel, initrd, versions: new TextDecoder().decode(versions) };
 }
+
+/** The guest's `/init`: a script for busybox. It loads the modules that `/etc/modules` names, when there are any. */
+export function guestInit(): Promise<Uint8Array> {
+  return readAsset(new URL("../scripts/init", import.meta.url));
+}
