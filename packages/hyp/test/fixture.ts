@@ -17,15 +17,15 @@ import {
   createVirtualClock,
   type PhysicalMemory,
 } from "@gunyah-ts/kernel";
-import { Addrspace } from "../src/addrspace/addrspace.ts";
+import type { Addrspace } from "../src/addrspace/addrspace.ts";
 import { HypCore } from "../src/core.ts";
-import { Cspace } from "../src/cspace/cspace.ts";
+import type { Cspace } from "../src/cspace/cspace.ts";
 import type { Caller } from "../src/hypercall/caller.ts";
 import { installCore } from "../src/hypercall/install.ts";
 import { Registers } from "../src/hypercall/registers.ts";
 import type { Memextent } from "../src/memory/memextent.ts";
-import type { HypObject } from "../src/object/object.ts";
 import type { VicLike } from "../src/object/kinds.ts";
+import type { HypObject } from "../src/object/object.ts";
 import { HypObject as HypObjectClass } from "../src/object/object.ts";
 import type { Partition } from "../src/partition/partition.ts";
 import { Stage2Access } from "../src/vcpu/address-space.ts";
@@ -261,4 +261,3 @@ export function createVm(world: World, vmid: number): { vm: Vm; addrspace: CapId
   world.root.ok(Hypercall.object_activate, cspace);
   return { vm: new Vm(world.core, objectOf(world, cspace), objectOf(world, addrspace)), addrspace, cspace };
 }
-

@@ -134,7 +134,8 @@ export class MemoryModel {
   isWished(vm: number, ipa: number, count: number): boolean {
     for (const extent of this.extents)
       for (const slot of extent.slots)
-        if (slot?.vm === vm) for (const wish of slot.wishes.values()) if (wish.ipa >= ipa && wish.ipa < ipa + count) return true;
+        if (slot?.vm === vm)
+          for (const wish of slot.wishes.values()) if (wish.ipa >= ipa && wish.ipa < ipa + count) return true;
     return false;
   }
 

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Addrspace } from "../src/addrspace/addrspace.ts";
 import { checkOwnership } from "../src/ownership/check.ts";
-import { create, createAddrspace, createWorld, derive, DRAM_BASE, objectOf, Vm, type World } from "./fixture.ts";
+import { create, createAddrspace, createWorld, DRAM_BASE, derive, objectOf, Vm, type World } from "./fixture.ts";
 import { MemoryModel, MODEL_OK, ModelExtent } from "./memory-model.ts";
 import { walkStage2 } from "./walker.ts";
 
@@ -21,11 +21,47 @@ const ACCESSES = [4, 5, 6, 7] as const;
 const NO_SYNC = 0x8000_0000;
 
 type Op =
-  | "lend" | "share" | "reclaim" | "relinquish" | "derive" | "donateChild" | "donateParent" | "donateSibling"
-  | "map" | "unmap" | "unmapAll" | "drop" | "kill" | "stop" | "zero" | "write";
+  | "lend"
+  | "share"
+  | "reclaim"
+  | "relinquish"
+  | "derive"
+  | "donateChild"
+  | "donateParent"
+  | "donateSibling"
+  | "map"
+  | "unmap"
+  | "unmapAll"
+  | "drop"
+  | "kill"
+  | "stop"
+  | "zero"
+  | "write";
 const OPS: readonly Op[] = [
-  "lend", "lend", "share", "share", "reclaim", "relinquish", "derive", "donateChild", "donateChild", "donateParent",
-  "donateSibling", "donateSibling", "map", "map", "map", "unmap", "unmap", "unmapAll", "drop", "kill", "stop", "zero", "write", "write",
+  "lend",
+  "lend",
+  "share",
+  "share",
+  "reclaim",
+  "relinquish",
+  "derive",
+  "donateChild",
+  "donateChild",
+  "donateParent",
+  "donateSibling",
+  "donateSibling",
+  "map",
+  "map",
+  "map",
+  "unmap",
+  "unmap",
+  "unmapAll",
+  "drop",
+  "kill",
+  "stop",
+  "zero",
+  "write",
+  "write",
 ];
 
 interface Command {
@@ -219,7 +255,12 @@ class Pair {
         this.model.unmapAll(extent);
         break;
       case "drop":
-        if (extent !== this.root && extent !== this.host && !this.lenders.includes(extent) && !this.sharers.includes(extent)) {
+        if (
+          extent !== this.root &&
+          extent !== this.host &&
+          !this.lenders.includes(extent) &&
+          !this.sharers.includes(extent)
+        ) {
           this.world.root.ok(Hypercall.cspace_delete_cap_from, this.world.caps.cspace, this.#cap(extent));
           this.caps.delete(extent);
           this.model.drop(extent);
@@ -298,12 +339,14 @@ class Pair {
     this.guests.forEach((guest, vm) => {
       const perUnit = this.unit / PAGE_SIZE;
       for (const leaf of walkStage2(this.world.memory, guest.vm.addrspace.vttbr, guest.vm.addrspace.vtcr)) {
-        for (let at = 0; at < leaf.size; at += this.unit > leaf.size ? leaf.size : this.unit) {
+        for (let at = 0; at < leaf.size; at += Math.min(this.unit, leaf.size)) {
           const ipa = leaf.ipa + at;
           const seen = expected.get(`${vm}:${Math.floor(ipa / this.unit)}`);
           const unit = Math.floor((leaf.pa + at - DRAM_BASE) / this.unit);
           if (seen === undefined || seen.unit !== unit || seen.access !== leaf.access)
-            throw new Error(`VM ${vm} sees unit ${unit} at ${ipa / this.unit} (access ${leaf.access}), expected ${JSON.stringify(seen)}`);
+            throw new Error(
+              `VM ${vm} sees unit ${unit} at ${ipa / this.unit} (access ${leaf.access}), expected ${JSON.stringify(seen)}`,
+            );
           current.set(guest.vmid * 2 ** 36 + ipa, (leaf.pa + at) * 8 + leaf.access);
           leaves += this.unit > leaf.size ? 1 / perUnit : 1;
         }
@@ -324,6 +367,26 @@ class Pair {
     for (const [key, value] of this.#tlb)
       if (current.get(key) !== value) throw new Error(`stale TLB entry for VMID ${Math.floor(key / 2 ** 36)}`);
     this.#tlb = current;
+  }
+
+  /** addrspace_lookup answers for every page what an independent walk of the tables finds. */
+  compareLookup(): void {
+    const { root } = this.world;
+    for (const guest of this.guests) {
+      for (const leaf of walkStage2(this.world.memory, guest.vm.addrspace.vttbr, guest.vm.addrspace.vtcr)) {
+        for (let at = 0; at < leaf.size; at += PAGE_SIZE) {
+          const owner = this.model.owner[Math.floor((leaf.pa + at - DRAM_BASE) / this.unit)];
+          const cap = owner === undefined ? undefined : this.caps.get(owner);
+          if (owner === undefined || cap === undefined) continue;
+          expect(root.call(Hypercall.addrspace_lookup, guest.cap, cap, leaf.ipa + at, PAGE_SIZE)).toBe(0);
+          const base = owner === this.root ? 0 : this.#pa(owner.start);
+          expect(root.r.num(1)).toBe(leaf.pa + at - base);
+          expect(root.r.num(2)).toBe(PAGE_SIZE);
+          expect(root.r.low(3)).toBe(leaf.access | (leaf.access << 4) | (leaf.memAttr << 16));
+        }
+      }
+      expect(root.call(Hypercall.addrspace_lookup, guest.cap, this.world.caps.ddr, 0xf_0000_0000, PAGE_SIZE)).toBe(22);
+    }
   }
 
   compareContent(): void {
@@ -370,6 +433,7 @@ describe("memory of four VMs over 64 units", () => {
           const pair = new Pair(unitPages);
           for (const c of list) pair.run(c);
           pair.compareContent();
+          pair.compareLookup();
           pair.tearDown();
           commands += list.length;
         }),

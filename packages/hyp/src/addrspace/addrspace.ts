@@ -200,10 +200,21 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
       if (this.#vdevices[i]?.device === device) this.#vdevices.splice(i, 1);
   }
 
-  /** The frame that holds an access of `size` bytes at `ipa`. */
+  /** The frame that holds an access of `size` bytes at `ipa`: one attached here, or registers in mapped memory. */
   vdeviceAt(ipa: Ipa, size: number): VdeviceFrame | undefined {
     for (const frame of this.#vdevices) if (ipa >= frame.base && ipa + size <= frame.base + frame.size) return frame;
-    return undefined;
+    return this.#deviceInMemory(ipa, size);
+  }
+
+  /** A page whose extent has a device attached. Source: gunyah-hypervisor hyp/mem/vdevice, vdevice_access_phys */
+  #deviceInMemory(ipa: Ipa, size: number): VdeviceFrame | undefined {
+    const { stage2 } = this;
+    if (stage2 === undefined || ipa + size > IPA_LIMIT || !stage2.lookup(ipa)) return undefined;
+    const pa = stage2.found.pa + (ipa % stage2.found.size);
+    const owner = this.core.object(this.core.memdb.owner(pa)) as Partial<Memextent> | undefined;
+    if (owner?.vdevice === undefined || owner.physBase === undefined || owner.size === undefined) return undefined;
+    const base = ipa - (pa - owner.physBase);
+    return ipa + size <= base + owner.size ? { base, size: owner.size, device: owner.vdevice, index: 0 } : undefined;
   }
 
   get vttbr(): bigint {

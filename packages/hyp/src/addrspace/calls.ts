@@ -66,8 +66,7 @@ function unmap(caller: Caller, r: Registers): number {
 function update(caller: Caller, r: Registers): number {
   const access = r.low(4);
   const flags = r.low(5);
-  if ((access & ACCESS_ATTRS_RESERVED) !== 0 || (flags & MAP_FLAGS_RESERVED) !== 0)
-    return GunyahError.ARGUMENT_INVALID;
+  if ((access & ACCESS_ATTRS_RESERVED) !== 0 || (flags & MAP_FLAGS_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
   const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.MAP);
   if (typeof addrspace === "number") return addrspace;
   const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.MAP);

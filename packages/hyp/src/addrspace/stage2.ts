@@ -74,7 +74,16 @@ export class Stage2 {
    * VS 16-bit VMID, RES1 bit 31.
    */
   get vtcr(): bigint {
-    return 0x8000_0000n | (1n << 19n) | (1n << 16n) | (3n << 12n) | (1n << 10n) | (1n << 8n) | (1n << 6n) | BigInt(64 - IPA_BITS);
+    return (
+      0x8000_0000n |
+      (1n << 19n) |
+      (1n << 16n) |
+      (3n << 12n) |
+      (1n << 10n) |
+      (1n << 8n) |
+      (1n << 6n) |
+      BigInt(64 - IPA_BITS)
+    );
   }
   /** Pages that have a translation. */
   get pages(): number {
@@ -305,7 +314,7 @@ export class Stage2 {
     let fresh = 0;
     const typeLow = attrLow | DESCRIPTOR_PAGE;
     for (let at = pa; from < to; from += PAGE_SIZE, at += PAGE_SIZE, word += 2) {
-      const low = (at % HIGH | typeLow) >>> 0;
+      const low = ((at % HIGH) | typeLow) >>> 0;
       const high = Math.floor(at / HIGH) | attrHigh;
       const old = words[word] as number;
       if ((old & DESCRIPTOR_VALID) === 0) fresh++;
@@ -400,7 +409,7 @@ export class Stage2 {
 
   #write(word: number, pa: Pa, low: number, high: number): void {
     if (pa >= 2 ** 48) bug("BUG_HYP_STAGE2", "output address beyond 48 bits", { pa });
-    this.#words[word] = (pa % HIGH | low) >>> 0;
+    this.#words[word] = ((pa % HIGH) | low) >>> 0;
     this.#words[word + 1] = Math.floor(pa / HIGH) | high;
   }
 

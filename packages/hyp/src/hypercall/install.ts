@@ -2,8 +2,8 @@
  * Everything below vCPUs and interrupts: object types that can be created, and their hypercalls.
  */
 
-import { addAddrspaceCalls } from "../addrspace/calls.ts";
 import { Addrspace } from "../addrspace/addrspace.ts";
+import { addAddrspaceCalls } from "../addrspace/calls.ts";
 import type { HypCore } from "../core.ts";
 import { addCspaceCalls } from "../cspace/calls.ts";
 import { Cspace } from "../cspace/cspace.ts";
@@ -16,6 +16,8 @@ import { Memextent } from "../memory/memextent.ts";
 import { addIdentifyCall } from "../misc/identify.ts";
 import { addPrngCall } from "../misc/prng.ts";
 import { addTraceCall } from "../misc/trace-flags.ts";
+import { VirtioMmio } from "../misc/virtio-mmio.ts";
+import { addVirtioMmioCalls } from "../misc/virtio-mmio-calls.ts";
 import { addObjectCalls } from "../object/calls.ts";
 import { addPartitionCalls } from "../partition/calls.ts";
 
@@ -26,6 +28,7 @@ export function installCore(core: HypCore): void {
   core.factories.set("memextent", (c, partition) => new Memextent(c, partition));
   core.factories.set("doorbell", (c, partition) => new Doorbell(c, partition));
   core.factories.set("msgqueue", (c, partition) => new Msgqueue(c, partition));
+  core.factories.set("virtio_mmio", (c, partition) => new VirtioMmio(c, partition));
   const table = core.hypercalls;
   addIdentifyCall(table);
   addPartitionCalls(core);
@@ -35,6 +38,7 @@ export function installCore(core: HypCore): void {
   addAddrspaceCalls(table);
   addDoorbellCalls(table);
   addMsgqueueCalls(table);
+  addVirtioMmioCalls(table);
   addPrngCall(core);
   addTraceCall(table);
 }

@@ -36,7 +36,8 @@ export class HypercallTable {
 
   /** Install the handler of `Hypercall.<name>`. */
   add(definition: { readonly number: number; readonly name: string }, handler: HypercallHandler): void {
-    if (this.#handlers[definition.number] !== undefined) bug("BUG_HYP_HYPERCALL", `${definition.name} has two handlers`);
+    if (this.#handlers[definition.number] !== undefined)
+      bug("BUG_HYP_HYPERCALL", `${definition.name} has two handlers`);
     this.#handlers[definition.number] = handler;
   }
 

@@ -50,7 +50,13 @@ function modify(caller: Caller, r: Registers): number {
 }
 
 /** X<parent> and X<child> hold the two ends; offset X4, size X5. */
-function donateParentChild(caller: Caller, r: Registers, parentReg: number, childReg: number, toParent: boolean): number {
+function donateParentChild(
+  caller: Caller,
+  r: Registers,
+  parentReg: number,
+  childReg: number,
+  toParent: boolean,
+): number {
   const child = caller.cspace.lookup(r, childReg, Memextent, MemextentRight.DONATE);
   if (typeof child === "number") return child;
   if (child.parent === undefined) {

@@ -5,7 +5,7 @@
  */
 
 import { GunyahError } from "@gunyah-ts/abi";
-import { bug, type Pa, PAGE_SIZE } from "@gunyah-ts/kernel";
+import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import type { Partition } from "../partition/partition.ts";
 import type { Memextent } from "./memextent.ts";
 import { applyAll, transferMappings } from "./transfer.ts";

@@ -122,7 +122,8 @@ export class IntentMap {
       const stop = Math.min(end, first + CHUNK);
       const old = this.#chunks.get(index);
       if (at === first && stop === first + CHUNK) {
-        this.#pages += (intent === 0 ? 0 : CHUNK) - (old === undefined ? 0 : typeof old === "number" ? CHUNK : old.used);
+        this.#pages +=
+          (intent === 0 ? 0 : CHUNK) - (old === undefined ? 0 : typeof old === "number" ? CHUNK : old.used);
         if (intent === 0) this.#chunks.delete(index);
         else this.#chunks.set(index, intent);
       } else {

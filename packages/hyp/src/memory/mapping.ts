@@ -69,13 +69,7 @@ export function unmapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa):
 }
 
 /** @returns GunyahError, as `unmapWhole`; ARGUMENT_SIZE, MEMEXTENT_TYPE on a basic extent */
-export function unmapPart(
-  extent: Memextent,
-  addrspace: Addrspace,
-  vbase: Ipa,
-  offset: number,
-  size: number,
-): number {
+export function unmapPart(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: number, size: number): number {
   const error = checkPart(extent, vbase, offset, size);
   if (error !== GunyahError.OK) return error;
   if (addrspace.readOnly) return GunyahError.DENIED;
@@ -147,14 +141,7 @@ function mapSparse(
 }
 
 /** Write the intent of [start, end) and make the translations of what the extent owns. */
-function record(
-  extent: Memextent,
-  slot: MappingSlot,
-  start: number,
-  end: number,
-  vbase: Ipa,
-  attrs: number,
-): number {
+function record(extent: Memextent, slot: MappingSlot, start: number, end: number, vbase: Ipa, attrs: number): number {
   slot.intents.fill(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
   const error = translate(extent, slot, start, end, vbase - start * PAGE_SIZE, attrs);
   if (error !== GunyahError.OK) {

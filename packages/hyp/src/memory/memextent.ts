@@ -10,6 +10,7 @@ import type { Addrspace } from "../addrspace/addrspace.ts";
 import type { HypCore } from "../core.ts";
 import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
+import type { Vdevice } from "../vcpu/address-space.ts";
 import { IntentMap } from "./intent.ts";
 import { applyAll, inheritMappings, transferMappings } from "./transfer.ts";
 
@@ -38,6 +39,8 @@ export class Memextent extends HypObject {
   readonly #isDevice: boolean;
   /** Bytes of it that the hypervisor has attached for itself (info area, virtio configuration). */
   attachedSize = 0;
+  /** The emulated device whose registers lie in this memory: writes that fault on permission go to it. */
+  vdevice: Vdevice | undefined;
   #wasActive = false;
 
   constructor(core: HypCore, partition: Partition, isDevice = false) {

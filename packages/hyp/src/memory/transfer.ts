@@ -8,7 +8,7 @@
 import { GunyahError } from "@gunyah-ts/abi";
 import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import { attrsOfIntent, type Intent, intentDelta, makeIntent } from "./intent.ts";
-import { MEMEXTENT_MAX_MAPS, type MappingSlot, type Memextent } from "./memextent.ts";
+import { type MappingSlot, MEMEXTENT_MAX_MAPS, type Memextent } from "./memextent.ts";
 
 /** Make (`map`) or take away what an intent says for [start, end), physical page numbers. @returns GunyahError */
 function apply(slot: MappingSlot, start: number, end: number, intent: Intent, map: boolean): number {

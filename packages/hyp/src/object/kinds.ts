@@ -2,8 +2,8 @@
  * Object types whose classes live above this layer, as hypercalls of memory, capabilities and messages need them.
  */
 
-import type { Cspace } from "../cspace/cspace.ts";
 import type { VdeviceOwner } from "../addrspace/addrspace.ts";
+import type { Cspace } from "../cspace/cspace.ts";
 import type { Vic } from "../virq/vic.ts";
 import type { HypObject, ObjectClass } from "./object.ts";
 
@@ -17,4 +17,3 @@ export interface VicLike extends HypObject, Vic, VdeviceOwner {}
 
 export const THREAD = { TYPE: "thread" } as ObjectClass<ThreadObject>;
 export const VIC = { TYPE: "vic" } as ObjectClass<VicLike>;
-

@@ -95,7 +95,13 @@ function checkTranslations(core: HypCore): OwnershipFault | undefined {
   return undefined;
 }
 
-function checkPage(core: HypCore, addrspace: Addrspace, ipa: number, pa: Pa, attrs: number): OwnershipFault | undefined {
+function checkPage(
+  core: HypCore,
+  addrspace: Addrspace,
+  ipa: number,
+  pa: Pa,
+  attrs: number,
+): OwnershipFault | undefined {
   const where = `VMID ${addrspace.vmid} at IPA 0x${ipa.toString(16)}`;
   if (core.carveOut.contains(pa)) return fault(pa, OwnershipRule.CARVE_OUT, where);
   const extent = core.object(core.memdb.owner(pa));
@@ -127,7 +133,11 @@ function checkIntents(core: HypCore): OwnershipFault | undefined {
           const ipa = (page + intentDelta(intent)) * PAGE_SIZE;
           const there = stage2.lookup(ipa) && stage2.found.pa + (ipa % stage2.found.size) === page * PAGE_SIZE;
           if (!there && !stage2.hasOverwritten)
-            found = fault(page * PAGE_SIZE, OwnershipRule.MISSING, `attributes 0x${attrsOfIntent(intent).toString(16)}`);
+            found = fault(
+              page * PAGE_SIZE,
+              OwnershipRule.MISSING,
+              `attributes 0x${attrsOfIntent(intent).toString(16)}`,
+            );
         }
       });
       if (found !== undefined) return found;

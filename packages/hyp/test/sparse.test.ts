@@ -1,8 +1,8 @@
 import { GunyahError, Hypercall, MapFlag, MemextentDonateType } from "@gunyah-ts/abi";
 import { describe, expect, it } from "vitest";
-import { createAddrspace, createWorld, derive, DRAM_BASE, objectOf, SPARSE_RWX } from "../../test/fixture.ts";
-import type { Addrspace } from "../addrspace/addrspace.ts";
-import { checkOwnership } from "../ownership/check.ts";
+import type { Addrspace } from "../src/addrspace/addrspace.ts";
+import { checkOwnership } from "../src/ownership/check.ts";
+import { createAddrspace, createWorld, DRAM_BASE, derive, objectOf, SPARSE_RWX } from "./fixture.ts";
 
 const RWX_WB = 0xf0077;
 const MIB = 0x10_0000;
@@ -17,7 +17,15 @@ function hostAndGuest() {
   const guest = derive(world, world.caps.ddr, 0, end, SPARSE_RWX);
   world.root.ok(Hypercall.memextent_donate, MemextentDonateType.TO_CHILD, world.caps.ddr, host, DRAM_BASE, 32 * MIB);
   world.root.ok(Hypercall.addrspace_map, hostAs, host, 0, RWX_WB, MapFlag.PARTIAL, 0, end);
-  return { world, hostAs, guestAs, host, guest, hostSpace: objectOf<Addrspace>(world, hostAs), guestSpace: objectOf<Addrspace>(world, guestAs) };
+  return {
+    world,
+    hostAs,
+    guestAs,
+    host,
+    guest,
+    hostSpace: objectOf<Addrspace>(world, hostAs),
+    guestSpace: objectOf<Addrspace>(world, guestAs),
+  };
 }
 
 describe("sparse extents", () => {
@@ -84,8 +92,8 @@ describe("sparse extents", () => {
       world.root.ok(Hypercall.addrspace_map, guestAs, guest, i * 0x1000, RWX_WB, MapFlag.PARTIAL, pa, 0x1000);
     }
     expect(checkOwnership(world.core)).toBeUndefined();
-    expect(world.root.call(Hypercall.addrspace_map, guestAs, guest, 0x900000, RWX_WB, MapFlag.PARTIAL, DRAM_BASE, 0x1000)).toBe(
-      GunyahError.OK,
-    );
+    expect(
+      world.root.call(Hypercall.addrspace_map, guestAs, guest, 0x900000, RWX_WB, MapFlag.PARTIAL, DRAM_BASE, 0x1000),
+    ).toBe(GunyahError.OK);
   });
 });
