@@ -40,7 +40,7 @@ export interface HostDriverOptions {
   readonly rmTimeoutTicks?: number;
   /** pr_warn and friends. Default: console. */
   readonly log?: (level: "warn" | "info" | "error", message: string) => void;
-  /** Points where the driver may be made to fail: `alloc:…`, `rm:…`, `hypercall:…`. */
+  /** Points where the driver may be made to fail: `host.alloc.…`, `host.rm.…`, `host.hypercall.…`. */
   readonly fault?: FaultInjector;
 }
 
@@ -147,10 +147,10 @@ export class HostDriver implements VmManager {
     const gic = new GicClient(gicNode);
     gic.init(vcpu);
     const pages = new PageAllocator(memory, [...reserved, { base: context, size }]);
-    if (fault !== undefined) pages.fault = () => fault("alloc:page");
+    if (fault !== undefined) pages.fault = () => fault("host.alloc.page");
     const scheduler = new HostScheduler({ clock, wfi: () => this.#wfi(vcpu) });
     const hypercalls = new HostHypercalls(vcpu, () => this.#kernel?.afterHypercall());
-    if (fault !== undefined) hypercalls.fault = (name) => (fault(`hypercall:${name}`) ? INJECTED : 0);
+    if (fault !== undefined) hypercalls.fault = (name) => (fault(`host.hypercall.${name}`) ? INJECTED : 0);
     const kernel = new HostKernelCore({
       profile,
       clock,
@@ -180,7 +180,7 @@ export class HostDriver implements VmManager {
       rxBuffer: hostIpa(buffers + 2048),
       timeoutTicks: this.#options.rmTimeoutTicks ?? 0,
       log: (level, message) => this.#log(level, message),
-      ...(fault !== undefined && { fault: (name: RmCallName) => fault(`rm:${name}`) }),
+      ...(fault !== undefined && { fault: (name: RmCallName) => fault(`host.rm.${name}`) }),
     });
     this.#rm = rm;
     kernel.requestIrq(node.txIntid, rm.handleTx);

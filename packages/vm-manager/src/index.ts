@@ -12,4 +12,5 @@ export { HostDriver, type HostDriverOptions, type HostUsage } from "./host-drive
 export { LateKernel } from "./kernel/late-kernel.ts";
 export { attachEventFd, createSharedEventFd, type SharedEventFd } from "./kernel/shared-eventfd.ts";
 export { PageAllocator } from "./mm/page-allocator.ts";
+export { type VmManagerOptions, vmManager } from "./plugin.ts";
 export { type HypervisorIdentity, identifyHypervisor } from "./probe/identify.ts";

@@ -1,1 +1,2 @@
-export {};
+export { Ioeventfd } from "./ioeventfd.ts";
+export { ioeventfd } from "./plugin.ts";

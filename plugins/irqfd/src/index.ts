@@ -1,1 +1,2 @@
-export {};
+export { Irqfd, type IrqfdOptions } from "./irqfd.ts";
+export { irqfd } from "./plugin.ts";

@@ -108,9 +108,11 @@ export interface VmFunction {
 
 /** What the host kernel offers to the modules of VM functions. */
 export interface HostKernel {
+  /** Revision of the Linux series that the kernel speaks. Its differences are AbiProfiles of @gunyah-ts/abi. */
+  readonly abi: "v14" | "v15" | "v16" | "v17";
   /** eventfd_ctx_fdget: -EBADF when not open, -EINVAL when not an eventfd. */
   eventfd(fd: number): EventFd | Errno;
-  /** Install an anonymous inode. @returns the fd, or -EMFILE */
+  /** Install an anonymous inode. @returns the fd, or -EMFILE: then the file stays the caller's and is not released */
   anonFd(name: string, file: HostFile): number;
   /** A zeroed kernel page that a file may map into user space, or -ENOMEM. `free` gives it back. */
   allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno;

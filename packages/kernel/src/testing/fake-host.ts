@@ -246,6 +246,7 @@ export function fakeHostKernel(): FakeHostKernel {
   let nextFd = 3;
   let livePages = 0;
   const kernel: FakeHostKernel = {
+    abi: "v17",
     files,
     messages,
     needResched: false,

@@ -34,9 +34,9 @@ export class GunyahDeviceFile implements HostFile {
   #createVm(arg: bigint): Errno {
     // Reserved for a VM type.
     if (arg !== 0n) return -LinuxErrno.EINVAL;
-    const { kernel, fault } = this.#driver;
-    if (fault?.("alloc:vm") === true) return -LinuxErrno.ENOMEM;
-    return kernel.anonFd("gunyah-vm", new VmFile(new Vm(this.#driver)));
+    const { fault } = this.#driver;
+    if (fault?.("host.alloc.vm") === true) return -LinuxErrno.ENOMEM;
+    return this.#install("gunyah-vm", new VmFile(new Vm(this.#driver)));
   }
 
   #createGuestMem(arg: bigint, user: UserMemory): Errno {
@@ -46,8 +46,14 @@ export class GunyahDeviceFile implements HostFile {
     if (size === undefined || size % PAGE_SIZE !== 0) return -LinuxErrno.EINVAL;
     if ((args.flags & ~BigInt(GuestMemFlag.CLOEXEC | GuestMemFlag.ALLOW_HUGEPAGE)) !== 0n) return -LinuxErrno.EINVAL;
     const { kernel, fault } = this.#driver;
-    if (fault?.("alloc:guest-memfd") === true) return -LinuxErrno.ENOMEM;
+    if (fault?.("host.alloc.guest-memfd") === true) return -LinuxErrno.ENOMEM;
     const huge = (args.flags & BigInt(GuestMemFlag.ALLOW_HUGEPAGE)) !== 0n;
-    return kernel.anonFd("[gh-gmem]", new GuestMemfd(kernel.memory, kernel.profile, size, huge));
+    return this.#install("[gh-gmem]", new GuestMemfd(kernel.memory, kernel.profile, size, huge));
+  }
+
+  #install(name: string, file: HostFile): Errno {
+    const fd = this.#driver.kernel.anonFd(name, file);
+    if (fd < 0) file.release?.();
+    return fd;
   }
 }

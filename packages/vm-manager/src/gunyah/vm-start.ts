@@ -172,7 +172,7 @@ async function addResources(vm: Vm): Promise<Step> {
   for (const entry of listed.value.resources) {
     const hasIrq = entry.virq !== 0;
     const badIrq = hasIrq && virqToSpecifier(entry.virq) === undefined;
-    if (badIrq || fault?.("alloc:resource") === true)
+    if (badIrq || fault?.("host.alloc.resource") === true)
       return {
         errno: -LinuxErrno.ENOMEM,
         layers: badIrq

@@ -104,7 +104,7 @@ export class Vm implements HostVm {
       platform: driver.platform,
       profile: kernel.profile,
       vmid: () => this.vmid,
-      fault: fault && (() => fault("alloc:gfn-tree")),
+      fault: fault && (() => fault("host.alloc.gfn-tree")),
       onFault: (gpa, result) => {
         if (kernel.trace?.enabled === true)
           kernel.trace.emit({ kind: "host-fault", at: kernel.clock.now(), vmid: this.vmid, gpa, result });
@@ -164,14 +164,14 @@ export class Vm implements HostVm {
   }
 
   addResourceTicket(ticket: ResourceTicket): Errno {
-    if (this.driver.fault?.("alloc:ticket") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.ticket") === true) return -LinuxErrno.ENOMEM;
     return this.resources.addTicket(ticket);
   }
   removeResourceTicket(ticket: ResourceTicket): void {
     this.resources.removeTicket(ticket);
   }
   addIoHandler(handler: IoHandler): Errno {
-    if (this.driver.fault?.("alloc:io-handler") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.io-handler") === true) return -LinuxErrno.ENOMEM;
     return this.ioHandlers.add(handler);
   }
   removeIoHandler(handler: IoHandler): void {
@@ -258,7 +258,7 @@ export class Vm implements HostVm {
     if (limit === undefined || bootContextIndex(reg) > limit) return -LinuxErrno.EINVAL;
     const store = (): Errno => {
       if (this.#status !== "NO_STATE") return -LinuxErrno.EINVAL;
-      if (this.driver.fault?.("alloc:boot-context") === true) return -LinuxErrno.ENOMEM;
+      if (this.driver.fault?.("host.alloc.boot-context") === true) return -LinuxErrno.ENOMEM;
       this.bootContext.set(reg & 0xffff, value);
       return 0;
     };
@@ -269,7 +269,7 @@ export class Vm implements HostVm {
     const desc = copy(user, arg, FnDesc);
     if (desc === undefined) return -LinuxErrno.EFAULT;
     if (desc.argSize > FN_MAX_ARG_SIZE) return -LinuxErrno.EINVAL;
-    if (this.driver.fault?.("alloc:function") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.function") === true) return -LinuxErrno.ENOMEM;
     const bytes = user.copyFrom(desc.arg, desc.argSize);
     if (bytes === undefined) return -LinuxErrno.EFAULT;
     const { kernel } = this.driver;
@@ -283,7 +283,7 @@ export class Vm implements HostVm {
   #removeFunction(arg: bigint, user: UserMemory): Errno {
     const desc = copy(user, arg, FnDesc);
     if (desc === undefined) return -LinuxErrno.EFAULT;
-    if (this.driver.fault?.("alloc:function") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.function") === true) return -LinuxErrno.ENOMEM;
     if (desc.argSize === 0 && !this.driver.kernel.profile.removeEmptyArgIsEnoent) return 0;
     const bytes = user.copyFrom(desc.arg, desc.argSize);
     if (bytes === undefined) return -LinuxErrno.EFAULT;
@@ -325,7 +325,7 @@ export class Vm implements HostVm {
       if (result !== 0) this.lastErrors = this.driver.kernel.takeHypervisorError();
       return result;
     }
-    if (this.driver.fault?.("alloc:binding") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.binding") === true) return -LinuxErrno.ENOMEM;
     return this.mm.bind(memfd, open, flags, gfn, first, count);
   }
 
@@ -344,7 +344,7 @@ export class Vm implements HostVm {
     const gpa = toNumber(guestPhysAddr) ?? Number.MAX_SAFE_INTEGER;
     const size = toNumber(memorySize) ?? Number.MAX_SAFE_INTEGER;
     if (this.regions.overlaps(region.label, gpa, size)) return -LinuxErrno.EEXIST;
-    if (this.driver.fault?.("alloc:region") === true) return -LinuxErrno.ENOMEM;
+    if (this.driver.fault?.("host.alloc.region") === true) return -LinuxErrno.ENOMEM;
     if (size / PAGE_SIZE > this.driver.kernel.memory.pages.totalPages) return -LinuxErrno.ENOMEM;
     const pages = process.memory.pin(Number(userspaceAddr), size);
     if (pages === undefined) return -LinuxErrno.EFAULT;

@@ -60,6 +60,9 @@ export class HostKernelCore implements HostKernel {
     this.#log = options.log;
   }
 
+  get abi(): "v14" | "v15" | "v16" | "v17" {
+    return this.profile.name;
+  }
   /** Processes that have not exited. */
   get processes(): ReadonlySet<Process> {
     return this.#processes;

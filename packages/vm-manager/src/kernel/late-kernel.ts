@@ -9,8 +9,11 @@ export class LateKernel implements HostKernel, Hypercalls {
   readonly #find: () => HostKernelCore;
   #core: HostKernelCore | undefined;
 
+  readonly abi: "v14" | "v15" | "v16" | "v17";
+
   /** @param find throws VMM_NOT_STARTED before the program runs */
-  constructor(find: () => HostKernelCore) {
+  constructor(abi: "v14" | "v15" | "v16" | "v17", find: () => HostKernelCore) {
+    this.abi = abi;
     this.#find = find;
   }
 

@@ -43,15 +43,13 @@ export class Process implements HostProcess {
     return file === undefined ? -LinuxErrno.ENOENT : this.install(file);
   }
 
-  /** Give an open file the lowest free descriptor. @returns it, or -EMFILE (the file is released) */
+  /** Give an open file the lowest free descriptor. @returns it, or -EMFILE (the file stays the caller's) */
   install(file: HostFile): number {
-    const open = new OpenFile(file);
     for (let fd = 0; fd < MAX_FDS; fd++) {
       if (this.#fds.has(fd)) continue;
-      this.#fds.set(fd, open);
+      this.#fds.set(fd, new OpenFile(file));
       return fd;
     }
-    open.put();
     return -LinuxErrno.EMFILE;
   }
 
