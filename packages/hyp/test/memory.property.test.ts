@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Addrspace } from "../src/addrspace/addrspace.ts";
 import { checkOwnership } from "../src/ownership/check.ts";
-import { create, createAddrspace, createWorld, DRAM_BASE, derive, objectOf, Vm, type World } from "./fixture.ts";
+import { createAddrspace, createWorld, DRAM_BASE, derive, objectOf, Vm, type World } from "./fixture.ts";
 import { MemoryModel, MODEL_OK, ModelExtent } from "./memory-model.ts";
 import { walkStage2 } from "./walker.ts";
 
