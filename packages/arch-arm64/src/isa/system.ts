@@ -1,7 +1,9 @@
 /**
  * Hints, barriers, PSTATE and system registers. Source: DDI 0487 K.a C4.1.88 (system instructions).
  */
-import { and, eqz, type Expr, type I64, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
+import { L } from "../state/layout.ts";
+import { TrapGroup } from "../sysreg/table.ts";
+import { add, and, eqz, type Expr, type I64, load, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
 import { type Description, define, Flow } from "./description.ts";
 import { immediate, reg } from "./syntax.ts";
 
@@ -22,7 +24,7 @@ const hint = define({
   syntax: (f) => `hint #${((f["CRm"] as number) << 3) | (f["op2"] as number)}`,
 });
 
-/** CLREX, DSB, DMB, ISB, SB. One CPU sees its own writes in order; a fence orders them for the others. */
+/** CLREX, DSB, DMB, ISB. One CPU sees its own writes in order; a fence orders them for the others. */
 const clrex = define({
   name: "CLREX",
   pattern: "1101 0101 0000 0011 0011 CRm:4 010 11111",
@@ -38,7 +40,7 @@ const barrier = (name: string, op2: string): Description =>
     execute: (c) => {
       if (name !== "isb") c.f.fence();
     },
-    syntax: (f) => (name === "isb" ? "isb" : name === "sb" ? "sb" : name === "dsb" && f["CRm"] === 0 ? "ssbb" : name === "dsb" && f["CRm"] === 4 ? "pssbb" : `${name} ${BARRIER_OPTION[f["CRm"] as number]}`),
+    syntax: (f) => (name === "isb" ? "isb" : name === "dsb" && f["CRm"] === 0 ? "ssbb" : name === "dsb" && f["CRm"] === 4 ? "pssbb" : `${name} ${BARRIER_OPTION[f["CRm"] as number]}`),
   });
 
 const cfinv = define({
@@ -98,7 +100,12 @@ const dcZva = define({
   name: "DC ZVA",
   pattern: "1101 0101 0000 1 011 0111 0100 001 Rt:5",
   operands: (w) => ({ n: w.xSlot("Rt") }),
-  execute: (c) => c.zeroBlock(c.x("n"), DC_ZVA_BYTES),
+  execute: (c) => {
+    // SCTLR_EL1.DZE or HCR_EL2.TDZ may trap it: then the system side decides.
+    const traps = load("i32", add(c.state, shl(load("i32", c.state, L.EL), 2)), L.TRAPS);
+    c.f.if(and(traps, 1 << TrapGroup.DZ), () => c.systemWrite(c.x("n")));
+    c.zeroBlock(c.x("n"), DC_ZVA_BYTES);
+  },
   syntax: (f) => `dc zva, ${reg(1, f["Rt"])}`,
 });
 const sys = define({
@@ -120,6 +127,6 @@ const sysl = define({
 });
 
 export const SYSTEM: readonly Description[] = [
-  hint, clrex, barrier("dsb", "100"), barrier("dmb", "101"), barrier("isb", "110"), barrier("sb", "111"), cfinv, msrImmediate, mrsNzcv, msrNzcv, mrs, msr,
+  hint, clrex, barrier("dsb", "100"), barrier("dmb", "101"), barrier("isb", "110"), cfinv, msrImmediate, mrsNzcv, msrNzcv, mrs, msr,
   dcZva, sys, sysl,
 ];

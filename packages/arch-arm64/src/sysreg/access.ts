@@ -230,6 +230,8 @@ export class SystemAccess {
       if (crm === 8 && op2 < 4) return this.#addressTranslate(op2);
       return this.#undefined();
     }
+    // DC ZVA comes here only when something traps it
+    if (crm === 4 && op2 === 1) return this.#trap(el === 0 && (state.low(S.SCTLR) & SCTLR.DZE) === 0 ? Route.EL1 : Route.EL2, word, false);
     const isDc = crm === 10 || crm === 11 || crm === 14;
     if (op2 !== 1 || (!isDc && crm !== 5)) return this.#undefined();
     if (el === 0 && (state.low(S.SCTLR) & SCTLR.UCI) === 0) return this.#trap(Route.EL1, word, false);

@@ -37,6 +37,7 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
     bit(T.TID1, hcr & HCR.TID1) |
     bit(T.TID2, hcr & HCR.TID2) |
     bit(T.TID3, hcr & HCR.TID3) |
+    bit(T.DZ, hcr & HCR.TDZ) |
     bit(T.TDOSA, mdcr & MDCR.TDOSA) |
     bit(T.TDA, mdcr & MDCR.TDA) |
     bit(T.TDRA, mdcr & (MDCR.TDRA | MDCR.TDA)) |
@@ -46,6 +47,7 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
     bit(T.DCC, mdcr & MDCR.TDA);
   const el0 =
     bit(T.TID2, (sctlr & SCTLR.UCT) === 0) |
+    bit(T.DZ, (sctlr & SCTLR.DZE) === 0) |
     bit(T.CNTVCT, (cntkctl & CNTKCTL.EL0VCTEN) === 0) |
     bit(T.CNTPCT, (cntkctl & CNTKCTL.EL0PCTEN) === 0) |
     bit(T.CNTV, (cntkctl & CNTKCTL.EL0VTEN) === 0) |

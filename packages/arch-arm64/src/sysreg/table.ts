@@ -27,7 +27,7 @@ export const TrapGroup = {
   TID2: 4,
   /** HCR_EL2.TID3. */
   TID3: 5,
-  /** SCTLR_EL1.DZE for DCZID_EL0 is a value, not a trap: this group has HCR_EL2.TDZ's registers. */
+  /** DC ZVA: HCR_EL2.TDZ, SCTLR_EL1.DZE. DCZID_EL0 itself does not trap. */
   DZ: 6,
   /** MDCR_EL2.TDOSA. */
   TDOSA: 7,
