@@ -19,10 +19,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define CODE_BASE 0x48000000ul /* the first page a case may run in; two pages either side are BRK */
+#define CODE_BASE 0x41000000ul /* the first page a case may run in; two pages either side are BRK */
 #define CODE_SIZE 0x4000ul
 #define CODE_ENTRY (CODE_BASE + 0x2000)
-#define DATA_BASE 0x44000000ul /* three pages; the window is in the middle of the second */
+#define DATA_BASE 0x42000000ul /* three pages; the window is in the middle of the second */
 #define DATA_SIZE 0x3000ul
 #define WINDOW (DATA_BASE + 0x1800)
 #define WINDOW_SIZE 256

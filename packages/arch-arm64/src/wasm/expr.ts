@@ -289,10 +289,25 @@ export function neg<T extends NumberType>(a: Expr<T>): Expr<T> {
   if (a.type === F64) return plain(0x9a, a.type, a);
   return sub(constant(a.type, 0), a);
 }
+function leadingZeros(type: IntType, value: number | bigint): number {
+  const low = Number(BigInt.asUintN(32, BigInt(value)));
+  if (type === I32) return Math.clz32(low);
+  const high = Number(BigInt.asUintN(64, BigInt(value)) >> 32n);
+  return high === 0 ? 32 + Math.clz32(low) : Math.clz32(high);
+}
 export function clz<T extends IntType>(a: Expr<T>): Expr<T> {
+  const value = constValue(a);
+  if (value !== undefined) return constant(a.type, leadingZeros(a.type, value)) as Expr<T>;
   return plain(a.type === I32 ? 0x67 : 0x79, a.type, a);
 }
 export function ctz<T extends IntType>(a: Expr<T>): Expr<T> {
+  const value = constValue(a);
+  if (value !== undefined) {
+    const bits = BigInt.asUintN(64, BigInt(value));
+    const lowest = a.type === I32 ? bits & 0xffff_ffffn : bits;
+    const width = a.type === I32 ? 32 : 64;
+    return constant(a.type, lowest === 0n ? width : width - 1 - leadingZeros(a.type, lowest & -lowest)) as Expr<T>;
+  }
   return plain(a.type === I32 ? 0x68 : 0x7a, a.type, a);
 }
 export function popcnt<T extends IntType>(a: Expr<T>): Expr<T> {

@@ -1,0 +1,58 @@
+/**
+ * Records the committed vectors: every description, many random words and states, executed by qemu-aarch64.
+ *
+ *   npx tsx --conditions=gunyah-source scripts/record-vectors.ts [name filter]
+ *
+ * With a filter it only reports; without, it writes test/vectors/*.bin.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
+import { DESCRIPTIONS, INTEGER_DESCRIPTIONS } from "../src/isa/index.ts";
+import { staticCombinations, type Description } from "../src/isa/description.ts";
+import { draftCase, isAllocated, isTestable } from "../test/vectors/cases.ts";
+import { encodeGroups, type VectorCase, type VectorGroup } from "../test/vectors/format.ts";
+import { Prng, seedOf } from "../test/vectors/state.ts";
+import { record } from "./record.ts";
+
+const filter = process.argv[2];
+
+/** Cases for a description: more where statics multiply, most for floating point. */
+function casesFor(d: Description): number {
+  const variants = [...staticCombinations(d)].length;
+  const floating = d.fp && /^F|CVT/.test(d.name);
+  return Math.min(floating ? 260 : 130, Math.max(floating ? 110 : 52, variants * (floating ? 40 : 6)));
+}
+
+function recordGroup(d: Description): VectorGroup {
+  const r = new Prng(seedOf(d.name) ^ 0x5eed);
+  const wanted = casesFor(d);
+  const drafts = [];
+  let unallocated = 0;
+  for (let index = 0; drafts.length < wanted && index < wanted * 40; index++) {
+    const draft = draftCase(DESCRIPTIONS, d, index, r);
+    if (!isAllocated(d, draft.words[0] as number)) {
+      // what is unallocated here may belong to a feature that QEMU has: not recorded
+      unallocated++;
+      continue;
+    }
+    drafts.push({ description: d, name: d.name, draft });
+  }
+  const cases = record(drafts, r).filter((c): c is VectorCase => c !== undefined);
+  const ill = cases.filter((c) => c.undefined).length;
+  if (cases.length < 50 || ill > 0) console.log(`${d.name}: ${cases.length} cases, ${ill} undefined under QEMU, ${unallocated} words unallocated`);
+  return { name: d.name, cases: cases.filter((c) => !c.undefined) };
+}
+
+const files: [string, readonly Description[]][] = [
+  ["integer", INTEGER_DESCRIPTIONS],
+  ["simd", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && !/^F|CVT/.test(d.name))],
+  ["fp", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && /^F|CVT/.test(d.name))],
+];
+for (const [file, descriptions] of files) {
+  const groups = descriptions.filter((d) => isTestable(d) && (filter === undefined || d.name.includes(filter))).map(recordGroup);
+  const encoded = encodeGroups(groups);
+  const packed = deflateRawSync(encoded, { level: 9 });
+  console.log(`${file}: ${groups.length} encodings, ${groups.reduce((n, g) => n + g.cases.length, 0)} cases, ${encoded.length} bytes, ${packed.length} deflated`);
+  if (filter === undefined) writeFileSync(join(import.meta.dirname, `../test/vectors/${file}.bin`), packed);
+}

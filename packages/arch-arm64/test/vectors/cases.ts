@@ -1,0 +1,97 @@
+/** Makes test cases from the instruction descriptions: legal words, with states that suit them. */
+import { type Description, Flow, type StaticValues, Word } from "../../src/isa/description.ts";
+import { fieldValue, matches } from "../../src/isa/pattern.ts";
+import { constValue, type Expr, I32, i32 } from "../../src/wasm/index.ts";
+import type { VectorCase } from "./format.ts";
+import { CODE_ENTRY, Prng, Profile, WINDOW } from "./state.ts";
+
+const popcount = (mask: number) => mask.toString(2).replace(/0/g, "").length;
+
+/** The description that decodes a word, as the predecoder chooses it; undefined when none matches. */
+export function describe(descriptions: readonly Description[], word: number): Description | undefined {
+  let best: Description | undefined;
+  for (const d of descriptions) if (matches(d.pattern, word) && (best === undefined || popcount(d.pattern.mask) > popcount(best.pattern.mask))) best = d;
+  return best;
+}
+
+const constant = (e: Expr<I32>): number => Number(constValue(e) ?? Number.NaN);
+export function staticsOf(d: Description, word: number): StaticValues {
+  const w = new Word(d.pattern, i32(word), (e) => e);
+  return Object.fromEntries(d.statics.map((s) => [s.name, constant(s.of(w))]));
+}
+/** Whether the description allocates the word. */
+export function isAllocated(d: Description, word: number): boolean {
+  if (!d.allocated(staticsOf(d, word))) return false;
+  return d.valid === undefined || constant(d.valid(new Word(d.pattern, i32(word), (e) => e))) !== 0;
+}
+
+/** Words that a description matches and no more specific one does. */
+export function randomWord(descriptions: readonly Description[], d: Description, r: Prng): number {
+  for (;;) {
+    let word = (d.pattern.value | (r.next() & ~d.pattern.mask)) >>> 0;
+    // few registers, so that operands meet
+    if (r.below(4) === 0)
+      for (const name of ["Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"]) {
+        const field = d.pattern.fields.get(name);
+        if (field !== undefined && field.width === 5 && fieldValue(field, word) !== 31) word = (word & ~(0x1c << field.shift)) >>> 0;
+      }
+    if (describe(descriptions, word) === d) return word;
+  }
+}
+
+/** Formats that a floating-point word works on, from its fields; the rest are integers. */
+function profileOf(d: Description, word: number, r: Prng): Profile {
+  if (!d.fp) return Profile.INTEGER;
+  const value = (name: string) => {
+    const field = d.pattern.fields.get(name);
+    return field === undefined ? undefined : fieldValue(field, word);
+  };
+  if (d.name === "FCVT") return ([Profile.SINGLE, Profile.DOUBLE, Profile.INTEGER, Profile.HALF] as const)[value("ptype") as 0];
+  if (d.name === "FCVTL") return value("sz") ? Profile.SINGLE : Profile.HALF;
+  const width = value("sz") ?? value("type");
+  if (width !== undefined) return /CVTF/.test(d.name) && r.below(4) !== 0 ? Profile.INTEGER : width ? Profile.DOUBLE : Profile.SINGLE;
+  if (/^FCVTZ/.test(d.name)) return (value("immh") as number) >= 8 ? Profile.DOUBLE : Profile.SINGLE;
+  if (/^FM(LA|LS|UL)/.test(d.name)) return value("size") === 3 ? Profile.DOUBLE : Profile.SINGLE;
+  if (/^F(MAX|MIN)/.test(d.name)) return Profile.SINGLE;
+  return Profile.INTEGER;
+}
+
+/** Whether a case may run in user mode and straight-line. */
+export function isTestable(d: Description): boolean {
+  if (d.flow === Flow.SYSTEM) return false;
+  return d.test.skip === undefined || d.test.skip !== "system state";
+}
+export const accessesMemory = (d: Description) => d.test.memoryBytes !== undefined;
+
+/** Alignment is asked for whatever SCTLR_EL1 says. */
+export const isAligned = (d: Description) => /LD<op>|SWP|CAS|X[RP]|LDA|STL/.test(d.name);
+
+/** Point the base register at the window: what the immediate adds is taken away first. */
+function aimAtWindow(d: Description, word: number, overrides: [number, bigint][], r: Prng): void {
+  const operands = d.operands(new Word(d.pattern, i32(word), (e) => e));
+  const offset = /post|structure|LD1R/.test(d.name) || operands.imm === undefined ? 0 : constant(operands.imm);
+  const base = fieldValue(d.pattern.fields.get("Rn") as never, word);
+  const target = WINDOW + (isAligned(d) ? 16 * (1 + r.below(9)) : 16 + r.below(150));
+  const Rm = d.pattern.fields.get("Rm");
+  // register offset: a small index, of either sign where 32 bits are sign-extended
+  if (/register offset/.test(d.name) && Rm !== undefined && fieldValue(Rm, word) !== 31) overrides.push([fieldValue(Rm, word), BigInt(r.below(8))]);
+  const value = BigInt(target - (/register offset/.test(d.name) ? 0 : offset));
+  if (overrides.some(([register]) => register === base)) return;
+  overrides.push([base, base === 31 ? value & ~15n : value]);
+}
+
+export type Draft = Pick<VectorCase, "index" | "profile" | "words"> & { overrides: [number, bigint][] };
+
+export function draftCase(descriptions: readonly Description[], d: Description, index: number, r: Prng): Draft {
+  let word = randomWord(descriptions, d, r);
+  const overrides: [number, bigint][] = [];
+  const imm19 = d.pattern.fields.get("imm19");
+  // literals are read from the words of BRK around the case
+  if (imm19 !== undefined && d.flow === Flow.NEXT) word = ((word & ~(0x7ffff << imm19.shift)) | ((((r.below(3000) - 1500) & 0x7ffff) << imm19.shift) >>> 0)) >>> 0;
+  if (d.flow === Flow.INDIRECT) {
+    const n = fieldValue(d.pattern.fields.get("Rn") as never, word);
+    if (n !== 31) overrides.push([n, BigInt(CODE_ENTRY - 0x1000 + 4 * r.below(0x3f0))]);
+  }
+  if (accessesMemory(d)) aimAtWindow(d, word, overrides, r);
+  return { index, profile: profileOf(d, word, r), words: [word], overrides };
+}
