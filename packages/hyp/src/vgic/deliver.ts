@@ -250,12 +250,16 @@ export class Delivery {
 
   #list(slot: number): void {
     const cpu = this.#cpuOf(slot);
-    if (cpu === undefined) return this.#setWaiting(slot, true);
+    if (cpu === undefined) {
+      this.#setWaiting(slot, true);
+      return;
+    }
     const flags = this.#table.flags[slot]!;
     if ((flags & IrqFlag.HARDWARE) !== 0 && this.#table.sources[slot]?.checkPending(true) === false) {
       // The physical level went away while the interrupt could not be delivered.
       this.#table.flags[slot]! &= ~(IrqFlag.LEVEL | IrqFlag.REASSERTED);
-      return this.#setWaiting(slot, false);
+      this.#setWaiting(slot, false);
+      return;
     }
     let n = this.#freeLr(cpu);
     if (n < 0) n = this.#evictFor(cpu, this.#table.priority[slot]!);
@@ -367,7 +371,10 @@ export class Delivery {
   /** Not to be delivered any more: drop the pending state from list register n, keep an active one. */
   #withdraw(cpu: VgicCpu, n: number): void {
     const high = cpu.lrs.listRegisters[2 * n + 1]!;
-    if ((lrState(high) & LrState.ACTIVE) === 0) return this.#clear(cpu, n);
+    if ((lrState(high) & LrState.ACTIVE) === 0) {
+      this.#clear(cpu, n);
+      return;
+    }
     cpu.lrs.listRegisters[2 * n + 1] = high & ~LrHigh.PENDING;
     cpu.offered &= ~(1 << n);
     cpu.lrs.listRegistersChanged();
@@ -399,7 +406,10 @@ export class Delivery {
       cpu.offered &= ~(1 << n);
     }
     if (state !== LrState.INVALID) return;
+    // An invalid list register with its EOI bit set keeps the maintenance interrupt asserted.
+    cpu.lrs.listRegisters[2 * n + 1] = 0;
     this.#unlist(cpu, n);
+    cpu.lrs.listRegistersChanged();
     const flags = table.flags[slot]!;
     if ((flags & IrqFlag.LEVEL) !== 0 && (flags & IrqFlag.EDGE) === 0) {
       // Ended. A hardware level raises its physical interrupt again by itself.

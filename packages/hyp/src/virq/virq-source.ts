@@ -42,7 +42,7 @@ export class VirqSource {
    * @returns whether the interrupt became pending; false when unbound
    */
   assert(edgeOnly = false): boolean {
-    return this.#sink !== undefined && this.#sink.virqAssert(this.#slot, edgeOnly);
+    return this.#sink?.virqAssert(this.#slot, edgeOnly) ?? false;
   }
 
   /** The condition is no longer true. A pending edge stays pending. */

@@ -1,0 +1,177 @@
+/**
+ * The hypervisor of one machine: what board firmware does to it, and the wiring of its parts.
+ */
+
+import { GunyahError } from "@gunyah-ts/abi";
+import type {
+  BoardConfig,
+  Clock,
+  CpuBackend,
+  Entropy,
+  Hypervisor,
+  HypervisorInspect,
+  Intid,
+  PhysicalMemory,
+  SecureMonitor,
+  Trace,
+  VmInfo,
+} from "@gunyah-ts/kernel";
+import { assertModel, bug } from "@gunyah-ts/kernel";
+import { checkBoard, createRootVm, type RootVm } from "./boot/root-vm.ts";
+import { HypCore } from "./core.ts";
+import { installCore } from "./hypercall/install.ts";
+import { NativeEngine } from "./native/native-engine.ts";
+import { ProgramTable } from "./native/program-table.ts";
+import { checkOwnership } from "./ownership/check.ts";
+import { accessiblePages, inspectPage, usage } from "./ownership/inspect.ts";
+import { addVpmGroupCalls } from "./psci/calls.ts";
+import { VpmGroup } from "./psci/vpm-group.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import { TrapDispatch } from "./trap/dispatch.ts";
+import { SmcccRouter } from "./trap/smccc.ts";
+import { Stage2Access } from "./vcpu/address-space.ts";
+import { addVcpuCalls } from "./vcpu/calls.ts";
+import type { Engine } from "./vcpu/engine.ts";
+import { PeEngine } from "./vcpu/pe-engine.ts";
+import type { VcpuRuntime } from "./vcpu/runtime.ts";
+import { Vcpu } from "./vcpu/vcpu.ts";
+import { addVicCalls } from "./vgic/calls.ts";
+import { VicObject } from "./vgic/vic-object.ts";
+import { addWatchdogCalls } from "./watchdog/watchdog.ts";
+
+export interface HypervisorOptions {
+  readonly board: BoardConfig;
+  readonly backend: CpuBackend;
+  readonly memory: PhysicalMemory;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly trace: Trace;
+  /** Secure firmware, asked in order. */
+  readonly secureMonitors?: readonly SecureMonitor[];
+  /** Instructions of one turn of the scheduler and of one vcpu_run. Default 200,000. */
+  readonly quantum?: number;
+  /** Check the ownership invariant after every hypercall that can change it. Slow: for tests. */
+  readonly checkOwnership?: boolean;
+}
+
+/** Security domains 0-63 are VMIDs; VMs above share this one. Source: Linux drivers/virt/gunyah/gunyah_qcom.c */
+const RM_MANAGED_DOMAIN = 0x3a;
+const MAX_DOMAIN = 0x3f;
+
+/** Errors: HYP_BOARD_INVALID */
+export function createHypervisor(options: HypervisorOptions): GunyahHypervisor {
+  return new GunyahHypervisor(options);
+}
+
+export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
+  readonly programs = new ProgramTable();
+  readonly inspect: HypervisorInspect;
+  readonly core: HypCore;
+  readonly scheduler: Scheduler;
+  readonly traps: TrapDispatch;
+  readonly backend: CpuBackend;
+  readonly clock: Clock;
+  readonly memory: PhysicalMemory;
+  readonly trace: Trace;
+  readonly secureMonitors: readonly SecureMonitor[];
+  readonly #board: BoardConfig;
+  #root: RootVm | undefined;
+  #pes = 0;
+
+  constructor(options: HypervisorOptions) {
+    const { board, backend, memory, clock, entropy, trace } = options;
+    checkBoard(board);
+    this.#board = board;
+    this.backend = backend;
+    this.memory = memory;
+    this.clock = clock;
+    this.trace = trace;
+    this.secureMonitors = options.secureMonitors ?? [];
+    this.core = new HypCore({ memory, clock, entropy, trace, carveOut: board.carveOut, tlbi: backend });
+    this.scheduler = new Scheduler(clock, {
+      cpus: board.physicalCpus,
+      ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
+    });
+    this.traps = new TrapDispatch(this.core, new SmcccRouter(this.core, this.secureMonitors));
+    installCore(this.core);
+    this.#install();
+    this.inspect = {
+      checkOwnership: () => checkOwnership(this.core),
+      vms: () => this.#vms(),
+      page: (pa) => inspectPage(this.core, pa),
+      usage: () => usage(this.core),
+      accessiblePages: (vmid) => accessiblePages(this.core, vmid),
+    };
+    if (options.checkOwnership === true) this.#checkAfterHypercalls();
+  }
+
+  boot(): void {
+    assertModel(this.#root === undefined, "BUG_HYP_BOOT", "the hypervisor was booted before");
+    const root = createRootVm(this.core, this, this.#board);
+    this.#root = root;
+    const error = root.vcpu.powerOn(BigInt(this.#board.rootVmEntry), BigInt(root.environmentIpa));
+    if (error !== GunyahError.OK) bug("BUG_HYP_BOOT", "the root VM cannot be powered on", { error });
+    this.scheduler.runNative();
+  }
+
+  schedule(budget: number): boolean {
+    return this.scheduler.schedule(budget);
+  }
+
+  /** A device of the board drives an SPI. It reaches the VM that the RM gave it to. */
+  setSpi(intid: Intid, high: boolean): void {
+    this.#root?.hwirqs.get(intid)?.setLevel(high);
+  }
+
+  domainOf(vmid: number): number {
+    return vmid <= MAX_DOMAIN ? vmid : RM_MANAGED_DOMAIN;
+  }
+
+  engineFor(vcpu: Vcpu, current: Engine | undefined): Engine | number {
+    const entry = vcpu.context.pc;
+    const pa = entry < 2n ** 48n ? vcpu.addrspace.translate(Number(entry), Stage2Access.EXECUTE) : -1;
+    const program = pa < 0 ? undefined : this.programs.at(pa);
+    if (program !== undefined) {
+      if (current instanceof NativeEngine && current.program === program) return current;
+      return new NativeEngine(vcpu, this, program);
+    }
+    if (current instanceof PeEngine) return current;
+    if (this.#pes >= this.backend.maxPes) return GunyahError.NOMEM;
+    this.#pes++;
+    return new PeEngine(vcpu, this, () => {
+      this.#pes--;
+    });
+  }
+
+  #install(): void {
+    const { core } = this;
+    core.factories.set("thread", (c, partition) => new Vcpu(c, partition, this));
+    core.factories.set("vic", (c, partition) => new VicObject(c, partition));
+    core.factories.set("vpm_group", (c, partition) => new VpmGroup(c, partition));
+    addVcpuCalls(core.hypercalls);
+    addVicCalls(core.hypercalls);
+    addVpmGroupCalls(core.hypercalls);
+    addWatchdogCalls(core.hypercalls);
+  }
+
+  #checkAfterHypercalls(): void {
+    const table = this.core.hypercalls;
+    const dispatch = table.dispatch.bind(table);
+    table.dispatch = (caller, number, r) => {
+      dispatch(caller, number, r);
+      const fault = checkOwnership(this.core);
+      if (fault !== undefined)
+        bug("BUG_HYP_OWNERSHIP", `hypercall 0x${number.toString(16)} broke the invariant`, fault);
+    };
+  }
+
+  #vms(): readonly VmInfo[] {
+    const vms = new Map<number, { vmid: number; vcpus: { index: number; state: string; retired: number }[] }>();
+    for (const vmid of this.core.vmids.keys()) vms.set(vmid, { vmid, vcpus: [] });
+    for (const object of this.core.objectsOf("thread")) {
+      if (!(object instanceof Vcpu)) continue;
+      vms.get(object.vmid)?.vcpus.push({ index: object.index, state: object.stateName, retired: object.retired });
+    }
+    return [...vms.values()];
+  }
+}

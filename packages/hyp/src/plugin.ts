@@ -1,0 +1,51 @@
+import {
+  Board,
+  Clock,
+  CpuBackend,
+  definePlugin,
+  Entropy,
+  Hypervisor,
+  PhysicalMemory,
+  socHooks,
+} from "@gunyah-ts/kernel";
+import { createHypervisor } from "./hypervisor.ts";
+
+export interface HypOptions {
+  /** Instructions of one turn of the scheduler and of one vcpu_run. */
+  readonly quantum: number;
+  /** Check the ownership invariant after every hypercall. Slow: for tests. */
+  readonly checkOwnership: boolean;
+}
+
+/** Provides the `Hypervisor` of a machine; SMCs go to the `soc.smc` hook. */
+export const hyp = definePlugin<HypOptions>({
+  name: "@gunyah-ts/hyp",
+  version: "0.1.0",
+  provides: [Hypervisor],
+  requires: [Board, CpuBackend, PhysicalMemory, Clock, Entropy],
+  options: {
+    quantum: {
+      type: "integer",
+      default: 200_000,
+      check: (value) => (value < 1000 ? "must be 1000 or more" : undefined),
+    },
+    checkOwnership: { type: "boolean", default: false },
+  },
+  setup(ctx, options) {
+    const { smc } = ctx.hooks(socHooks);
+    ctx.provide(
+      Hypervisor,
+      createHypervisor({
+        board: ctx.get(Board),
+        backend: ctx.get(CpuBackend),
+        memory: ctx.get(PhysicalMemory),
+        clock: ctx.get(Clock),
+        entropy: ctx.get(Entropy),
+        trace: ctx.trace,
+        secureMonitors: [{ smc: (vmid, x) => smc.call(vmid, x) === true }],
+        quantum: options.quantum,
+        checkOwnership: options.checkOwnership,
+      }),
+    );
+  },
+});

@@ -1,0 +1,170 @@
+/**
+ * Stage-2 aborts: emulated devices, the proxy's vmmio and demand-paged ranges, and what is nobody's.
+ * Source: DDI 0487 K.a D24.2.40 (ISS of a data abort); gunyah-hypervisor hyp/vm/vcpu/aarch64/src/trap_dispatch.c,
+ * handle_inst_data_abort, and the modules' vcpu_trap_data_abort handlers
+ */
+
+import type { Ipa, Pe } from "@gunyah-ts/kernel";
+import type { VdeviceFrame } from "../vcpu/address-space.ts";
+import type { PeEngine } from "../vcpu/pe-engine.ts";
+import type { Vcpu } from "../vcpu/vcpu.ts";
+import { injectAbort } from "./inject.ts";
+
+const ISV = 1 << 24;
+const SSE = 1 << 21;
+const SF = 1 << 15;
+const S1PTW = 1 << 7;
+const WNR = 1 << 6;
+const CM = 1 << 8;
+/** Fault status code groups, bits 5:2 of the FSC. */
+const FSC_TRANSLATION = 1;
+const FSC_ACCESS_FLAG = 2;
+const FSC_PERMISSION = 3;
+
+/** Handle an abort from EL1 or EL0. */
+export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void {
+  const { pe } = engine;
+  const { esr } = pe;
+  const group = (esr >>> 2) & 0xf;
+  const isTableWalk = (esr & S1PTW) !== 0;
+  const isWrite = isData && (esr & WNR) !== 0 && !isTableWalk && (esr & CM) === 0;
+  trace(vcpu, pe, isWrite);
+
+  if (group === FSC_TRANSLATION) {
+    const ipa = pe.faultIpa;
+    const { addrspace } = vcpu;
+    if (isData && !isTableWalk && (esr & ISV) !== 0) {
+      const size = 1 << ((esr >>> 22) & 3);
+      const frame = addrspace.vdeviceAt(ipa, size);
+      if (frame !== undefined) {
+        emulate(vcpu, pe, frame, ipa, size, isWrite, esr);
+        return;
+      }
+      if (vcpu.isProxyScheduled && addrspace.isVmmio(ipa, size)) {
+        askProxy(engine, ipa, size, isWrite, esr);
+        return;
+      }
+    }
+    if (vcpu.isProxyScheduled && addrspace.isDemandPaged(ipa)) {
+      askForPage(engine, ipa, isWrite, esr);
+      return;
+    }
+  } else if (group === FSC_ACCESS_FLAG || (group !== FSC_PERMISSION && group !== 0 && (esr & 0x3f) !== 0x21)) {
+    // Nothing that a VM can cause: stop it without showing it the state.
+    vcpu.fault();
+    return;
+  }
+  injectAbort(pe, isData);
+}
+
+/** Finish a load of a pending access with the value that the proxy read. */
+export function completeRead(engine: PeEngine, low: number, high: number): void {
+  const { access, pe } = engine;
+  finishLoad(pe, access.rt, access.size, access.isSignExtended, access.is64Bit, low, high);
+  skip(pe);
+}
+
+/** The store of a pending access was done by the proxy. */
+export function completeWrite(engine: PeEngine): void {
+  skip(engine.pe);
+}
+
+/** The proxy refuses the pending access: the guest takes the abort. */
+export function refuseAccess(engine: PeEngine): void {
+  injectAbort(engine.pe, engine.access.esr >>> 26 === 0x24);
+}
+
+/** Step over the A64 instruction that trapped. */
+export function skip(pe: Pe): void {
+  pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
+}
+
+function emulate(vcpu: Vcpu, pe: Pe, frame: VdeviceFrame, ipa: Ipa, size: number, isWrite: boolean, esr: number): void {
+  const { device, index } = frame;
+  const offset = ipa - frame.base;
+  const rt = (esr >>> 16) & 31;
+  if (offset % size !== 0) {
+    injectAbort(pe, true);
+    return;
+  }
+  const part = size === 8 ? 4 : (size as 1 | 2 | 4);
+  if (isWrite) {
+    const low = rt === 31 ? 0 : pe.xWords[2 * rt]!;
+    const high = rt === 31 ? 0 : pe.xWords[2 * rt + 1]!;
+    const done =
+      device.vdeviceWrite(index, offset, part, size === 1 ? low & 0xff : size === 2 ? low & 0xffff : low) &&
+      (size !== 8 || device.vdeviceWrite(index, offset + 4, 4, high));
+    if (!done) {
+      injectAbort(pe, true);
+      return;
+    }
+  } else {
+    const low = device.vdeviceRead(index, offset, part);
+    const high = size === 8 ? device.vdeviceRead(index, offset + 4, 4) : 0;
+    if (low < 0 || high < 0) {
+      injectAbort(pe, true);
+      return;
+    }
+    finishLoad(pe, rt, size, (esr & SSE) !== 0, (esr & SF) !== 0, low, high);
+  }
+  if (vcpu.isRunnable) skip(pe);
+}
+
+function askProxy(engine: PeEngine, ipa: Ipa, size: number, isWrite: boolean, esr: number): void {
+  const { access, pe } = engine;
+  const rt = (esr >>> 16) & 31;
+  access.ipa = ipa;
+  access.size = size;
+  access.isWrite = isWrite;
+  access.rt = rt;
+  access.isSignExtended = (esr & SSE) !== 0;
+  access.is64Bit = (esr & SF) !== 0;
+  access.esr = esr;
+  if (isWrite) access.value = rt === 31 ? 0n : BigInt.asUintN(8 * size, pe.x[rt]!);
+  engine.waitForProxy(isWrite ? "write" : "read");
+}
+
+function askForPage(engine: PeEngine, ipa: Ipa, isWrite: boolean, esr: number): void {
+  const { access } = engine;
+  access.ipa = ipa;
+  access.size = 0;
+  access.isWrite = isWrite;
+  access.esr = esr;
+  engine.waitForProxy("page-fault");
+}
+
+/** Write a loaded value to Rt with the extension that the instruction asks for. */
+function finishLoad(
+  pe: Pe,
+  rt: number,
+  size: number,
+  isSignExtended: boolean,
+  is64Bit: boolean,
+  low: number,
+  high: number,
+): void {
+  if (rt === 31) return;
+  let lowWord = low | 0;
+  let highWord = size === 8 ? high | 0 : 0;
+  if (size < 4) {
+    const shift = 32 - 8 * size;
+    lowWord = isSignExtended ? (lowWord << shift) >> shift : (lowWord << shift) >>> shift;
+  }
+  if (isSignExtended && is64Bit && size < 8) highWord = lowWord >> 31;
+  pe.xWords[2 * rt] = lowWord;
+  pe.xWords[2 * rt + 1] = highWord;
+}
+
+function trace(vcpu: Vcpu, pe: Pe, write: boolean): void {
+  const { trace: sink, clock } = vcpu.runtime;
+  if (!sink.enabled) return;
+  sink.emit({
+    kind: "stage2-fault",
+    at: clock.now(),
+    vmid: vcpu.vmid,
+    vcpu: vcpu.index,
+    ipa: pe.faultIpa,
+    write,
+    esr: pe.esr,
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * Exceptions to EL2 by class.
+ * Source: DDI 0487 K.a D24.2.40; gunyah-hypervisor hyp/vm/vcpu/aarch64/src/trap_dispatch.c
+ */
+
+import { HYPERCALL_IMMEDIATES } from "@gunyah-ts/abi";
+import type { HypCore } from "../core.ts";
+import type { PeEngine } from "../vcpu/pe-engine.ts";
+import type { Vcpu } from "../vcpu/vcpu.ts";
+import { handleAbort, skip } from "./abort.ts";
+import { injectUndefined } from "./inject.ts";
+import type { SmcccRouter } from "./smccc.ts";
+import { handleSysreg } from "./sysreg.ts";
+
+const EC_WFX = 0x01;
+const EC_ILLEGAL_STATE = 0x0e;
+const EC_HVC64 = 0x16;
+const EC_SMC64 = 0x17;
+const EC_SYSREG = 0x18;
+const EC_INSTRUCTION_ABORT = 0x20;
+const EC_DATA_ABORT = 0x24;
+
+export class TrapDispatch {
+  readonly smccc: SmcccRouter;
+  readonly #core: HypCore;
+
+  constructor(core: HypCore, smccc: SmcccRouter) {
+    this.#core = core;
+    this.smccc = smccc;
+  }
+
+  /** Handle the synchronous exception that `engine.pe` stopped at. */
+  handle(vcpu: Vcpu, engine: PeEngine): void {
+    const { pe } = engine;
+    const { esr } = pe;
+    switch (esr >>> 26) {
+      case EC_DATA_ABORT:
+        handleAbort(vcpu, engine, true);
+        return;
+      case EC_HVC64: {
+        // ELR_EL2 is the next instruction already.
+        const immediate = esr & 0xffff;
+        if (immediate === 0) {
+          this.smccc.call(vcpu, engine.registers, false);
+          return;
+        }
+        if (immediate >= HYPERCALL_IMMEDIATES.first && immediate <= HYPERCALL_IMMEDIATES.last) {
+          this.#core.hypercalls.dispatchNative(vcpu, immediate - HYPERCALL_IMMEDIATES.first, engine.registers);
+          return;
+        }
+        // An HVC that nobody answers is undefined at its own address.
+        pe.write("ELR_EL2", pe.read("ELR_EL2") - 4n);
+        injectUndefined(pe);
+        return;
+      }
+      case EC_WFX:
+        skip(pe);
+        if ((esr & 3) === 0) vcpu.waitForInterrupt();
+        return;
+      case EC_SYSREG:
+        if (handleSysreg(vcpu, engine)) {
+          skip(pe);
+          return;
+        }
+        injectUndefined(pe);
+        return;
+      case EC_SMC64:
+        if ((esr & 0xffff) !== 0) {
+          injectUndefined(pe);
+          return;
+        }
+        skip(pe);
+        this.smccc.call(vcpu, engine.registers, true);
+        return;
+      case EC_INSTRUCTION_ABORT:
+        handleAbort(vcpu, engine, false);
+        return;
+      case EC_ILLEGAL_STATE:
+        vcpu.fault();
+        return;
+      default:
+        injectUndefined(pe);
+        return;
+    }
+  }
+}

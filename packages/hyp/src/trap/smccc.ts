@@ -1,0 +1,131 @@
+/**
+ * SMC Calling Convention: who answers a function id.
+ * Source: Arm DEN 0028 (SMCCC 1.3); gunyah-hypervisor hyp/vm/smccc, hyp/vm/trng_fi, hyp/vm/arm_pv_time
+ */
+
+import {
+  GUNYAH_UID,
+  GunyahError,
+  HypercallClass,
+  QEMU_API_INFO,
+  SMCCC_VERSION_1_3,
+  Smccc,
+  SmcccFid,
+  SmcccOwner,
+} from "@gunyah-ts/abi";
+import type { SecureMonitor } from "@gunyah-ts/kernel";
+import type { HypCore } from "../core.ts";
+import type { Registers } from "../hypercall/registers.ts";
+import { psciCall } from "../psci/psci.ts";
+import type { Vcpu } from "../vcpu/vcpu.ts";
+import { trngCall } from "./trng.ts";
+
+/** Function number, bits 15:0. */
+const FUNCTION_MASK = 0xffff;
+/** Bits 23:17 must be zero in a fast call. */
+const RESERVED = 0xfe_0000;
+const PSCI_LAST = 0x1f;
+const PV_TIME_RECORD_SIZE = 64;
+/** Gunyah platform, hypercall and service numbers. */
+const CALL_NUMBER_MASK = 0x3fff;
+
+export class SmcccRouter {
+  readonly #core: HypCore;
+  readonly #monitors: readonly SecureMonitor[];
+
+  constructor(core: HypCore, monitors: readonly SecureMonitor[]) {
+    this.#core = core;
+    this.#monitors = monitors;
+  }
+
+  /** HVC #0 or SMC #0 with a function id in W0. Results go to X0-X17. */
+  call(vcpu: Vcpu, r: Registers, isSmc: boolean): void {
+    const fid = r.low(0);
+    if (this.#handle(vcpu, r, fid)) return;
+    if (isSmc) for (const monitor of this.#monitors) if (monitor.smc(vcpu.vmid, r.x)) return;
+    r.setError(0, GunyahError.UNIMPLEMENTED);
+  }
+
+  #handle(vcpu: Vcpu, r: Registers, fid: number): boolean {
+    if ((fid & SmcccFid.FAST) === 0 || (fid & RESERVED) !== 0) return false;
+    const isSmc64 = (fid & SmcccFid.SMC64) !== 0;
+    const clean = (fid & ~SmcccFid.SVE_HINT) >>> 0;
+    switch ((fid >>> SmcccFid.OWNER_SHIFT) & SmcccFid.OWNER_MASK) {
+      case SmcccOwner.VENDOR_HYP: {
+        const callClass = (fid >>> 14) & 3;
+        if (callClass === HypercallClass.SERVICE) return !isSmc64 && this.#vendorService(clean, r);
+        if (callClass !== HypercallClass.HYPERCALL || !isSmc64) return false;
+        this.#core.hypercalls.dispatch(vcpu, fid & CALL_NUMBER_MASK, r);
+        return true;
+      }
+      case SmcccOwner.STANDARD:
+        if ((fid & FUNCTION_MASK) <= PSCI_LAST) return psciCall(vcpu, clean, r);
+        return trngCall(this.#core.entropy, clean, r);
+      case SmcccOwner.ARCH:
+        return this.#arch(vcpu, clean, r);
+      case SmcccOwner.STANDARD_HYP:
+        return this.#standardHyp(vcpu, clean, r);
+      default:
+        return false;
+    }
+  }
+
+  #vendorService(fid: number, r: Registers): boolean {
+    if (fid === Smccc.VENDOR_HYP_CALL_UID) return uid(r);
+    if (fid !== Smccc.VENDOR_HYP_REVISION) return false;
+    r.x[0] = QEMU_API_INFO;
+    return true;
+  }
+
+  #arch(vcpu: Vcpu, fid: number, r: Registers): boolean {
+    if (fid === Smccc.VERSION) r.set(0, SMCCC_VERSION_1_3);
+    else if (fid === Smccc.ARCH_FEATURES) r.set(0, this.#archFeature(vcpu, r.low(1)) >>> 0);
+    else return false;
+    return true;
+  }
+
+  #archFeature(vcpu: Vcpu, fid: number): number {
+    if (fid === Smccc.VERSION || fid === Smccc.ARCH_FEATURES || fid === Smccc.PV_TIME_FEATURES) return 0;
+    if (fid === Smccc.PV_TIME_ST) return this.#pvTimeRecord(vcpu) < 0 ? -1 : 0;
+    return -1;
+  }
+
+  #standardHyp(vcpu: Vcpu, fid: number, r: Registers): boolean {
+    switch (fid) {
+      case Smccc.STANDARD_HYP_CALL_UID:
+        return uid(r);
+      case Smccc.STANDARD_HYP_REVISION:
+        r.set(0, 1);
+        r.set(1, 0);
+        return true;
+      case Smccc.PV_TIME_FEATURES: {
+        const asked = r.low(1);
+        const known = asked === Smccc.PV_TIME_FEATURES || (asked === Smccc.PV_TIME_ST && this.#pvTimeRecord(vcpu) >= 0);
+        r.setError(0, known ? 0 : -1);
+        return true;
+      }
+      case Smccc.PV_TIME_ST: {
+        const ipa = this.#pvTimeRecord(vcpu);
+        if (ipa < 0) r.setError(0, -1);
+        else r.set(0, ipa);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** IPA of the vCPU's record in the info area, -1 when there is none. The record stays zero: nothing is stolen. */
+  #pvTimeRecord(vcpu: Vcpu): number {
+    const area = vcpu.addrspace.infoArea;
+    const offset = vcpu.index * PV_TIME_RECORD_SIZE;
+    return area === undefined || offset + PV_TIME_RECORD_SIZE > area.size ? -1 : area.ipa + offset;
+  }
+}
+
+function uid(r: Registers): true {
+  GUNYAH_UID.forEach((word, i) => {
+    r.set(i, word);
+  });
+  return true;
+}

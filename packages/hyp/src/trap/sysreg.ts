@@ -1,0 +1,62 @@
+/**
+ * Trapped system register accesses (EC 0x18).
+ * Source: DDI 0487 K.a D24.2.40, ISS of an exception from MSR, MRS or System instruction execution;
+ * gunyah-hypervisor hyp/vm/vgic/src/sysregs.c, hyp/vm/vcpu/aarch64/src/sysreg_traps.c
+ */
+
+import type { PeEngine } from "../vcpu/pe-engine.ts";
+import type { Vcpu } from "../vcpu/vcpu.ts";
+
+/** Op0, Op2, Op1, CRn, CRm of the ISS, without Rt and direction. */
+const REGISTER_MASK = 0x3f_fc1e;
+
+function encoding(op0: number, op1: number, crn: number, crm: number, op2: number): number {
+  return (op0 << 20) | (op2 << 17) | (op1 << 14) | (crn << 10) | (crm << 1);
+}
+
+const ICC_SGI1R_EL1 = encoding(3, 0, 12, 11, 5);
+const ICC_ASGI1R_EL1 = encoding(3, 0, 12, 11, 6);
+const ICC_SGI0R_EL1 = encoding(3, 0, 12, 11, 7);
+/** ICC_SRE_EL1: the system register interface is always on. */
+const ICC_SRE_EL1 = encoding(3, 0, 12, 12, 5);
+const SRE_VALUE = 0x7;
+/** Debug and performance registers that kernels touch before they look at the ID registers. */
+const ZERO_REGISTERS = new Set([
+  encoding(3, 0, 1, 0, 1), // ACTLR_EL1
+  encoding(2, 0, 1, 0, 4), // OSLAR_EL1
+  encoding(2, 0, 1, 3, 4), // OSDLR_EL1
+]);
+
+/** @returns false when the access is undefined */
+export function handleSysreg(vcpu: Vcpu, engine: PeEngine): boolean {
+  const { pe } = engine;
+  const iss = pe.esr & 0x1ff_ffff;
+  const isRead = (iss & 1) !== 0;
+  const rt = (iss >>> 5) & 31;
+  const register = iss & REGISTER_MASK;
+  switch (register) {
+    case ICC_SGI1R_EL1:
+    case ICC_SGI0R_EL1:
+    case ICC_ASGI1R_EL1: {
+      if (isRead || vcpu.vic === undefined) return false;
+      const low = rt === 31 ? 0 : pe.xWords[2 * rt]!;
+      const high = rt === 31 ? 0 : pe.xWords[2 * rt + 1]!;
+      // One security state: ASGI1R is the other state's group 1, which no interrupt here has.
+      if (register !== ICC_ASGI1R_EL1) vcpu.vic.sendSgi(vcpu.vicIndex, low, high, register === ICC_SGI1R_EL1);
+      return true;
+    }
+    case ICC_SRE_EL1:
+      if (isRead) setRt(engine, rt, SRE_VALUE);
+      return true;
+    default:
+      if (!ZERO_REGISTERS.has(register)) return false;
+      if (isRead) setRt(engine, rt, 0);
+      return true;
+  }
+}
+
+function setRt(engine: PeEngine, rt: number, value: number): void {
+  if (rt === 31) return;
+  engine.pe.xWords[2 * rt] = value;
+  engine.pe.xWords[2 * rt + 1] = 0;
+}

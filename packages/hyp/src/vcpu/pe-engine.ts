@@ -1,0 +1,236 @@
+/**
+ * A vCPU on a PE of the CPU backend: enter, and handle what it exits with until something else has to run.
+ * Source: gunyah-hypervisor hyp/vm/vcpu/aarch64/src/{aarch64_init,trap_dispatch}.c
+ */
+
+import { bug, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } from "@gunyah-ts/kernel";
+import { Registers } from "../hypercall/registers.ts";
+import { VirtualTimer } from "../timer/virtual-timer.ts";
+import { type ListRegisters, RefillWhen } from "../vgic/list-registers.ts";
+import { Stage2Access } from "./address-space.ts";
+import { Block } from "./block.ts";
+import type { InitialContext } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import { GuestMemory } from "./guest-memory.ts";
+import { MutableAccess } from "./pending-access.ts";
+import type { VcpuRuntime } from "./runtime.ts";
+import { STAGE1_FAULT, translateStage1 } from "./stage1.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/**
+ * HCR_EL2: VM, SWIO, FMO, IMO, AMO, TWI, TSC, TIDCP, RW. WFE is not trapped: a spinning guest costs nothing more.
+ * Differs: TID3, TACR, TSW and TLOR are clear, because the CPU backend's ID registers describe exactly what it has.
+ */
+const HCR = 0x1n | 0x2n | 0x8n | 0x10n | 0x20n | (1n << 13n) | (1n << 19n) | (1n << 20n) | (1n << 31n);
+/** CPTR_EL2: RES1 bits; floating point is not trapped. */
+const CPTR = 0x33ffn;
+/** CNTHCT_EL2.EL1PCTEN: CNTPCT_EL0 is readable; the physical timer (EL1PCEN) is not the guest's. */
+const CNTHCT = 1n;
+const ICH_HCR_EN = 1n;
+const ICH_HCR_UIE = 1n << 1n;
+const ICH_HCR_NPIE = 1n << 3n;
+/** EL1h with D, A, I and F masked. */
+const SPSR_RESET = 0x3c5n;
+const EOIS = [ICH_HCR_EN, ICH_HCR_EN | ICH_HCR_NPIE, ICH_HCR_EN | ICH_HCR_UIE] as const;
+
+/** A PE's list registers, with the maintenance conditions of ICH_HCR_EL2. */
+class PeListRegisters implements ListRegisters {
+  readonly #pe: Pe;
+  readonly listRegisterCount: number;
+  readonly listRegisters: Uint32Array;
+
+  constructor(pe: Pe) {
+    this.#pe = pe;
+    this.listRegisterCount = pe.listRegisterCount;
+    this.listRegisters = pe.listRegisters;
+  }
+
+  get virtualInterruptPending(): boolean {
+    return this.#pe.virtualInterruptPending;
+  }
+
+  listRegistersChanged(): void {
+    this.#pe.listRegistersChanged();
+  }
+
+  setRefill(when: RefillWhen): void {
+    this.#pe.write("ICH_HCR_EL2", EOIS[when]);
+    this.#pe.listRegistersChanged();
+  }
+}
+
+export class PeEngine implements Engine {
+  readonly isNative = false;
+  readonly pe: Pe;
+  readonly lrs: ListRegisters;
+  /** X0-X17 as hypercalls see them; live. */
+  readonly registers: Registers;
+  readonly access = new MutableAccess();
+  readonly memory: GuestMemory;
+  readonly #vcpu: Vcpu;
+  readonly #runtime: VcpuRuntime;
+  readonly #timer: VirtualTimer;
+  readonly #gone: () => void;
+  #disposed = false;
+  #running = false;
+
+  /** @param gone called once, when the PE was given back */
+  constructor(vcpu: Vcpu, runtime: VcpuRuntime, gone: () => void) {
+    this.#gone = gone;
+    this.#vcpu = vcpu;
+    this.#runtime = runtime;
+    const addrspace = vcpu.addrspace;
+    const pe = runtime.backend.createPe({
+      mpidr: vcpu.vic?.mpidrOf(vcpu.vicIndex) ?? 0x8000_0000n,
+      domain: runtime.domainOf(addrspace.vmid),
+    });
+    this.pe = pe;
+    this.memory = new GuestMemory(addrspace, runtime.memory, runtime.domainOf(addrspace.vmid));
+    this.registers = new Registers(pe.x);
+    this.lrs = new PeListRegisters(pe);
+    this.#timer = new VirtualTimer(pe, runtime.clock);
+    pe.write("HCR_EL2", HCR | addrspace.hcr);
+    pe.write("VTCR_EL2", addrspace.vtcr);
+    pe.write("VTTBR_EL2", addrspace.vttbr);
+    pe.write("CPTR_EL2", CPTR);
+    pe.write("CNTHCT_EL2", CNTHCT);
+    pe.write("CNTVOFF_EL2", 0n);
+    pe.write("ICH_HCR_EL2", EOIS[RefillWhen.NEVER]);
+    vcpu.vic?.bindHardware(this.#timer.source, vcpu.vicIndex, PePpi.VIRTUAL_TIMER);
+  }
+
+  get retired(): number {
+    return this.pe.retired;
+  }
+
+  get isInterrupted(): boolean {
+    return this.pe.virtualInterruptPending || this.pe.pendingInterrupt === PePpi.VIRTUAL_TIMER;
+  }
+
+  reset(context: InitialContext): void {
+    this.#warm(context.pc);
+    this.pe.x.set(context.x);
+    this.pe.write("SP_EL0", context.spEl0);
+    this.pe.write("SP_EL1", context.spEl1);
+  }
+
+  warmReset(entry: bigint, context: bigint): void {
+    this.#warm(entry);
+    this.pe.x[0] = context;
+  }
+
+  #warm(entry: bigint): void {
+    const pe = this.pe;
+    pe.reset();
+    pe.write("ICH_VMCR_EL2", 0n);
+    pe.write("ICH_AP0R0_EL2", 0n);
+    pe.write("ICH_AP1R0_EL2", 0n);
+    pe.write("CNTV_CTL_EL0", 0n);
+    pe.write("ELR_EL2", entry);
+    pe.write("SPSR_EL2", SPSR_RESET);
+    pe.listRegistersChanged();
+  }
+
+  run(budget: number): void {
+    const { pe } = this;
+    const { scheduler, trace, clock } = this.#runtime;
+    const vcpu = this.#vcpu;
+    const end = pe.retired + budget;
+    if (trace.enabled) trace.emit({ kind: "vcpu-enter", at: clock.now(), vmid: vcpu.vmid, vcpu: vcpu.index });
+    this.#running = true;
+    this.#timer.enter();
+    while (vcpu.isRunnable && !vcpu.isDying && !this.#disposed) {
+      const left = Math.min(end - pe.retired, scheduler.instructionsToDeadline());
+      if (end - pe.retired <= 0) break;
+      const exit = pe.run(left);
+      if (exit === PeExit.SYNC) this.#runtime.traps.handle(vcpu, this);
+      else if (exit === PeExit.IRQ) this.#physicalInterrupt();
+      else if (exit === PeExit.WAIT) vcpu.waitForInterrupt();
+      if (this.#disposed) break;
+      scheduler.fireTimers();
+      if (scheduler.reschedule) break;
+    }
+    this.#running = false;
+    if (!this.#disposed) this.#timer.leave();
+    else this.#giveBack();
+    if (trace.enabled)
+      trace.emit({
+        kind: "vcpu-exit",
+        at: clock.now(),
+        vmid: vcpu.vmid,
+        vcpu: vcpu.index,
+        reason: vcpu.stateName,
+        retired: vcpu.retired,
+      });
+  }
+
+  #physicalInterrupt(): void {
+    const intid = this.pe.pendingInterrupt;
+    if (intid === PePpi.VIRTUAL_TIMER) this.#timer.interrupt();
+    else if (intid === PePpi.MAINTENANCE) {
+      if (this.#vcpu.vgicCpu !== undefined) this.#vcpu.vic?.sync(this.#vcpu.vgicCpu);
+      if (this.pe.pendingInterrupt === PePpi.MAINTENANCE)
+        bug("BUG_HYP_MAINTENANCE", "a maintenance interrupt stays asserted", { misr: this.pe.read("ICH_MISR_EL2") });
+    } else if (intid >= 0) {
+      // Nothing else is enabled for EL2; end it so that it cannot repeat.
+      this.pe.acknowledge(intid);
+    }
+  }
+
+  /** Block the vCPU on an access that its proxy must complete. */
+  waitForProxy(kind: "read" | "write" | "page-fault"): void {
+    this.access.kind = kind;
+    this.#vcpu.access = this.access;
+    this.#vcpu.block(kind === "page-fault" ? Block.ADDRSPACE_PAGE_FAULT : Block.ADDRSPACE_VMMIO_ACCESS);
+  }
+
+  guestRead(va: number, into: Uint8Array): boolean {
+    return this.#eachPage(va, into.length, false, (ipa, done, size) =>
+      this.memory.read(ipa, into.subarray(done, done + size)),
+    );
+  }
+
+  guestWrite(va: number, bytes: Uint8Array): boolean {
+    return this.#eachPage(va, bytes.length, true, (ipa, done, size) =>
+      this.memory.write(ipa, bytes.subarray(done, done + size)),
+    );
+  }
+
+  /** Check every page of [va, va + size) first, so that a fault copies nothing. */
+  #eachPage(
+    va: number,
+    size: number,
+    isWrite: boolean,
+    copy: (ipa: Ipa, done: number, size: number) => boolean,
+  ): boolean {
+    const parts: number[] = [];
+    const { addrspace } = this.#vcpu;
+    const access = isWrite ? Stage2Access.WRITE : Stage2Access.READ;
+    for (let done = 0; done < size; ) {
+      const at = va + done;
+      const ipa = translateStage1(this.pe, addrspace, this.#runtime.memory, at, isWrite);
+      if (ipa === STAGE1_FAULT || this.memory.translate(ipa, access) < 0) return false;
+      parts.push(ipa, done);
+      done += PAGE_SIZE - (ipa % PAGE_SIZE);
+    }
+    for (let i = 0; i < parts.length; i += 2) {
+      const done = parts[i + 1]!;
+      if (!copy(parts[i]!, done, (parts[i + 3] ?? size) - done)) return false;
+    }
+    return true;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.memory.dispose();
+    this.#timer.dispose();
+    // A PE that is inside `run` goes when that returns.
+    if (!this.#running) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    this.pe.dispose();
+    this.#gone();
+  }
+}

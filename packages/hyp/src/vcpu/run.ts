@@ -1,0 +1,84 @@
+/**
+ * vcpu_run: the caller lends its turn to a proxy-scheduled vCPU.
+ * Source: gunyah-hypervisor hyp/vm/vcpu_run/src/vcpu_run.c
+ */
+
+import { GunyahError, VcpuResumeAction, VcpuRunState } from "@gunyah-ts/abi";
+import type { Registers } from "../hypercall/registers.ts";
+import { completeRead, completeWrite, refuseAccess } from "../trap/abort.ts";
+import { Block } from "./block.ts";
+import { PeEngine } from "./pe-engine.ts";
+import type { RunReport, Vcpu } from "./vcpu.ts";
+
+/**
+ * Resume `vcpu` with the data in X2-X4, execute it for a quantum at most, and report.
+ *
+ * @returns GunyahError: BUSY when it is not blocked by "needs vcpu_run"; ARGUMENT_INVALID for an unknown action
+ */
+export function runVcpu(caller: Vcpu, vcpu: Vcpu, r: Registers, report: RunReport): number {
+  if ((vcpu.blocks & Block.VCPU_RUN) === 0 || vcpu.isExecuting) return GunyahError.BUSY;
+  const error = resume(vcpu, r);
+  if (error !== GunyahError.OK) return error;
+  vcpu.clearBlock(Block.VCPU_RUN);
+  if (vcpu.isRunnable) {
+    vcpu.affinity = caller.affinity;
+    execute(caller, vcpu);
+  }
+  if (vcpu.isRunnable) {
+    report.state = VcpuRunState.READY;
+    report.data0 = 0n;
+    report.data1 = 0n;
+    report.data2 = 0n;
+  } else {
+    vcpu.report(report);
+  }
+  vcpu.lastRunState = report.state;
+  vcpu.block(Block.VCPU_RUN);
+  return GunyahError.OK;
+}
+
+/** vcpu_run_check. @returns GunyahError: BUSY when it is runnable or only briefly blocked */
+export function checkVcpu(vcpu: Vcpu, report: RunReport): number {
+  if (vcpu.isRunnable) return GunyahError.BUSY;
+  vcpu.report(report);
+  return report.state === VcpuRunState.BLOCKED ? GunyahError.BUSY : GunyahError.OK;
+}
+
+/** Execute until the quantum ends, the vCPU stops, or the caller has an interrupt to take. */
+function execute(caller: Vcpu, vcpu: Vcpu): void {
+  const { scheduler } = vcpu.runtime;
+  let left = scheduler.quantum;
+  do {
+    const before = vcpu.retired;
+    scheduler.execute(vcpu, left);
+    left -= Math.max(vcpu.retired - before, 1);
+    scheduler.runAbove(caller);
+    if (caller.isDying || caller.engine?.isInterrupted === true) return;
+  } while (left > 0 && vcpu.isRunnable && vcpu.takeYield() === false);
+}
+
+/** What the proxy did about the last report. */
+function resume(vcpu: Vcpu, r: Registers): number {
+  const { access, engine } = vcpu;
+  if (access === undefined || !(engine instanceof PeEngine)) return GunyahError.OK;
+  const state = vcpu.lastRunState;
+  const action = r.num(3);
+  switch (state) {
+    case VcpuRunState.ADDRSPACE_VMMIO_READ:
+    case VcpuRunState.ADDRSPACE_VMMIO_WRITE:
+    case VcpuRunState.ADDRSPACE_PAGE_FAULT:
+      break;
+    default:
+      return GunyahError.OK;
+  }
+  if (action > VcpuResumeAction.FAULT) return GunyahError.ARGUMENT_INVALID;
+  if (action === VcpuResumeAction.FAULT) refuseAccess(engine);
+  else if (action === VcpuResumeAction.EMULATE) {
+    // A page fault has nothing to emulate: the access is tried again.
+    if (state === VcpuRunState.ADDRSPACE_VMMIO_READ) completeRead(engine, r.low(2), r.high(2));
+    else if (state === VcpuRunState.ADDRSPACE_VMMIO_WRITE) completeWrite(engine);
+  }
+  vcpu.access = undefined;
+  vcpu.clearBlock(Block.ADDRSPACE_VMMIO_ACCESS | Block.ADDRSPACE_PAGE_FAULT);
+  return GunyahError.OK;
+}
