@@ -62,6 +62,26 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
     f.return(0);
   });
 
+  /** (word) -> log2 of the size of one element of a load or store: what alignment is checked against. */
+  const elementShift = module.func("elementShift", [I32], [I32], (f, word) => {
+    const top = f.temp(shrU(word, 30));
+    const vector = f.temp(and(word, 1 << 26));
+    const group = f.temp(and(word, 0x3800_0000));
+    // Load/store register, atomics: size, and Q where opc<1> is set
+    f.if(eq(group, 0x3800_0000), () => f.return(select(and(ne(vector, 0), ne(and(word, 0x0080_0000), 0)), add(top, 4), top)));
+    // Pairs: W, SW, X; S, D, Q
+    f.if(eq(group, 0x2800_0000), () => f.return(select(vector, add(top, 2), add(shrU(top, 1), 2))));
+    // Literals
+    f.if(eq(group, 0x1800_0000), () => f.return(select(vector, add(top, 2), select(eq(top, 1), i32(3), 2))));
+    // Exclusives and ordered accesses
+    f.if(eqz(vector), () => f.return(top));
+    // Advanced SIMD structures: multiple by size, one lane by opcode<2:1> and size<0>, replicated by size
+    const size = f.temp(and(shrU(word, 10), 3));
+    const scale = f.temp(and(shrU(word, 14), 3));
+    f.if(or(eqz(and(word, 1 << 24)), eq(scale, 3)), () => f.return(size));
+    f.return(add(scale, and(eq(scale, 2), size)));
+  });
+
   /** (s, va, esr, fault): to EL2 or EL1 with FAR and HPFAR. `esr` has the class of an abort from a lower EL. */
   const abort = module.func("abort", [I32, I64, I32, I32], [], (f, s, va, esr, fault) => {
     const el = f.temp(load("i32", s, L.EL));
@@ -215,6 +235,10 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
   });
 
   const memSlow = module.func("memSlow", [I32, I64, I32], [I32], (f, s, va, access) => {
+    // No element is larger than 16 bytes. Maintenance has none.
+    f.if(and(ne(and(toI32(va), 15), 0), eqz(and(access, ACCESS.MAINTENANCE))), () =>
+      f.set(access, or(access, shl(call<I32>(elementShift, load("i32", s, L.WORD)), ACCESS.ELEMENT_SHIFT))),
+    );
     const size = f.temp(and(access, ACCESS.SIZE_MASK));
     const el = f.temp(select(and(access, ACCESS.UNPRIVILEGED), i32(0), load("i32", s, L.EL)));
     const element = shl(i32(1), and(shrU(access, ACCESS.ELEMENT_SHIFT), 7));

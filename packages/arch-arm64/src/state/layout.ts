@@ -177,7 +177,10 @@ export const ACCESS = {
   /** Cache maintenance: ISS.CM, and a read permission check that reports WnR = 1. */
   MAINTENANCE: 0x2000,
   FETCH: 0x4000,
-  /** Bits 18:16: log2 of the size of one element (LDP, LD1: less than the access), for SCTLR_EL1.A and Device memory. */
+  /**
+   * Bits 18:16: log2 of the size of one element (LDP, LD1: less than the access), for SCTLR_EL1.A and Device memory.
+   * The MMU fills it in from WORD; callers leave it 0.
+   */
   ELEMENT_SHIFT: 16,
 } as const;
 
