@@ -21,7 +21,7 @@ const filter = process.argv[2];
 function casesFor(d: Description): number {
   const variants = [...staticCombinations(d)].length;
   const floating = d.fp && /^F|CVT/.test(d.name);
-  return Math.min(floating ? 260 : 130, Math.max(floating ? 110 : 52, variants * (floating ? 40 : 6)));
+  return Math.min(floating ? 400 : 160, Math.max(floating ? 220 : 80, variants * (floating ? 80 : 8)));
 }
 
 function recordGroup(d: Description): VectorGroup {

@@ -5,7 +5,7 @@
  * UnsignedRecipEstimate, UnsignedRSqrtEstimate.
  */
 import {
-  add, and, call, ceil, clz, convert, div, divU, eqz, f64, type Expr, type FunctionRef, geU, I32, I64, i32, i64, type Local, ltS, ltU, or, select, shl, shrU, sqrt, sub, toI32, toI64U, not,
+  add, and, call, ceil, clz, convert, div, divU, eqz, f64, type Expr, type FunctionRef, geU, I32, I64, i32, i64, type Local, ltS, ltU, ne, or, select, shl, shrU, sqrt, sub, toI32, toI64U, not,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
 import { FPCR, type FpFormat, FPSR } from "./format.ts";
@@ -56,7 +56,7 @@ export class FpEstimate {
       f.set(exponent, core.exponentField(format, a));
       f.set(fraction, and(a, format.fractionMask));
       const flushes = geU(exponent, 2 * format.bias - 1);
-      f.if(and(flushes, and(core.fpcr(s), FPCR.FZ)), () => {
+      f.if(and(flushes, ne(and(core.fpcr(s), FPCR.FZ), 0)), () => {
         core.raise(f, s, FPSR.UFC);
         f.return(core.signed(format, sign, 0n));
       });
