@@ -172,9 +172,9 @@ function capOf(cap: CapId | number): CapId {
   return cap;
 }
 
-/** Boot a world. @param carveOut defaults to the last 8 MiB of 64 MiB of DRAM */
+/** Boot a world. `carveOut` defaults to the last 8 MiB of 64 MiB of DRAM; `quiet` records no TLB maintenance. */
 export function createWorld(
-  options: { carveOut?: { base: number; size: number }; dramSize?: number; seed?: string } = {},
+  options: { carveOut?: { base: number; size: number }; dramSize?: number; seed?: string; quiet?: boolean } = {},
 ): World {
   const dramSize = options.dramSize ?? DRAM_SIZE;
   const memory = createPhysicalMemory({ dramBase: DRAM_BASE, dramSize, reservedBytes: 0x1_0000 });
@@ -185,10 +185,13 @@ export function createWorld(
     entropy: createSeededEntropy(options.seed ?? "hyp"),
     trace: createTrace(),
     carveOut: options.carveOut ?? { base: DRAM_BASE + dramSize - 8 * 1024 * 1024, size: 8 * 1024 * 1024 },
-    tlbi: {
-      tlbiIpa: (vmid, ipa, size) => tlbi.push({ vmid, ipa, size }),
-      tlbiVmid: (vmid) => tlbi.push({ vmid, ipa: 0, size: Number.POSITIVE_INFINITY }),
-    },
+    tlbi:
+      options.quiet === true
+        ? { tlbiIpa: () => {}, tlbiVmid: () => {} }
+        : {
+            tlbiIpa: (vmid, ipa, size) => tlbi.push({ vmid, ipa, size }),
+            tlbiVmid: (vmid) => tlbi.push({ vmid, ipa: 0, size: Number.POSITIVE_INFINITY }),
+          },
   });
   installCore(core);
   core.factories.set("vic", (c, p) => new FakeVic(c, p));

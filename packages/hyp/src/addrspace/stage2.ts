@@ -352,7 +352,7 @@ export class Stage2 {
       this.#clearEntry(entry);
       // A walk may be cached up to this table; it must go before the page is used for something else.
       this.#invalidate(base, BLOCK);
-      this.#freeTable(table);
+      this.#freeTable(table, true);
       this.#tryFreeLevel2(base);
       return false;
     }
@@ -386,7 +386,7 @@ export class Stage2 {
     this.#words[word] = 0;
     this.#words[word + 1] = 0;
     this.#invalidate(ipa - (ipa % GIB), GIB);
-    this.#freeTable(table);
+    this.#freeTable(table, true);
   }
 
   #clearEntry(entry: number): void {
@@ -402,9 +402,9 @@ export class Stage2 {
     used[index] = (used[index] as number) + by;
   }
 
-  #freeTable(table: Pa): void {
+  #freeTable(table: Pa, isZero = false): void {
     this.#tables--;
-    this.#carveOut.free(table);
+    this.#carveOut.free(table, isZero);
   }
 
   #write(word: number, pa: Pa, low: number, high: number): void {

@@ -14,6 +14,8 @@ export class CarveOut {
   /** Entries in use of each table page, by page index in the carve-out. For the table that lives in the page. */
   readonly used: Uint16Array;
   readonly #free: number[] = [];
+  /** Free pages that hold only zeros: tables that were given back because they were empty. */
+  readonly #zeroed: number[] = [];
   readonly #limit: number;
   #next = 0;
   #taken = 0;
@@ -50,7 +52,12 @@ export class CarveOut {
 
   /** A zeroed page. @returns -1 when there is none left */
   allocate(): Pa | -1 {
-    let index = this.#free.pop();
+    let index = this.#zeroed.pop();
+    if (index !== undefined) {
+      this.#taken++;
+      return this.base + index * PAGE_SIZE;
+    }
+    index = this.#free.pop();
     if (index === undefined) {
       if (this.#next >= this.#limit) return -1;
       index = this.#next++;
@@ -63,8 +70,9 @@ export class CarveOut {
     return pa;
   }
 
-  free(pa: Pa): void {
+  /** @param isZero the page holds only zeros, and its count of entries is 0 */
+  free(pa: Pa, isZero = false): void {
     this.#taken--;
-    this.#free.push(this.indexOf(pa));
+    (isZero ? this.#zeroed : this.#free).push(this.indexOf(pa));
   }
 }

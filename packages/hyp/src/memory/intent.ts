@@ -50,6 +50,8 @@ interface Chunk {
 export class IntentMap {
   readonly #chunks = new Map<number, number | Chunk>();
   #pages = 0;
+  /** The last table that became empty, for the next one: single pages come and go while a VM runs. */
+  #spare: Chunk | undefined;
 
   get isEmpty(): boolean {
     return this.#pages === 0;
@@ -160,7 +162,8 @@ export class IntentMap {
     let chunk: Chunk;
     if (old === undefined || typeof old === "number") {
       if ((old ?? 0) === intent) return;
-      chunk = { values: new Float64Array(CHUNK), used: 0 };
+      chunk = this.#spare ?? { values: new Float64Array(CHUNK), used: 0 };
+      this.#spare = undefined;
       if (old !== undefined) {
         chunk.values.fill(old);
         chunk.used = CHUNK;
@@ -177,8 +180,10 @@ export class IntentMap {
     }
     if (intent !== 0) chunk.used += to - from;
     this.#pages += chunk.used - before;
-    if (chunk.used === 0) this.#chunks.delete(index);
-    else if (chunk.used === CHUNK && values[0] === values[CHUNK - 1] && values.every((v) => v === values[0]))
+    if (chunk.used === 0) {
+      this.#chunks.delete(index);
+      this.#spare = chunk;
+    } else if (chunk.used === CHUNK && values[0] === values[CHUNK - 1] && values.every((v) => v === values[0]))
       this.#chunks.set(index, values[0] as number);
   }
 }
