@@ -199,7 +199,7 @@ export function multiplyHighUnsigned(c: Context, a: Expr<I64>, b: Expr<I64>): Ex
 
 const multiplyHigh = define({
   name: "SMULH/UMULH",
-  pattern: "1 00 11011 U 10 Rm:5 0 11111 Rn:5 Rd:5",
+  pattern: "1 00 11011 U 10 Rm:5 0 xxxxx Rn:5 Rd:5",
   statics: { U: "U" },
   operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.xSlot("Rn"), m: w.xSlot("Rm") }),
   execute: (c, { U }) => {
