@@ -122,6 +122,8 @@ export function defineEntry(module: ModuleBuilder, needs: EntryNeeds): EntryFunc
     writeSlot(f, s, "SPSR_EL2", toI64U(call<I32>(composeSpsr, s)));
     writeSlot(f, s, "ELR_EL2", load("i64", s, L.PC));
     f.store("i32", s, i32(LEAVE.SYNC), L.LEAVE);
+    // The return from it clears the exclusive monitor; nothing of EL2 needs it.
+    f.store("i64", s, i64(-1), L.EXCL_ADDRESS);
   }, { export: true });
 
   const takeSync = module.func("takeSync", [I32, I32], [], (f, s, esr) => {
@@ -159,12 +161,17 @@ export function defineEntry(module: ModuleBuilder, needs: EntryNeeds): EntryFunc
       () => f.set(spsr, and(spsr, ~PSTATE.SS)),
     );
     f.store("i64", s, readSlot(s, "ELR_EL1"), L.PC);
+    f.store("i64", s, i64(-1), L.EXCL_ADDRESS);
     f.call(setPstate, [s, spsr]);
     // PSTATE.IL: the next instruction takes the Illegal Execution state exception, whatever it is.
     f.if(and(load("i32", s, L.PSTATE), PSTATE.IL), () => f.call(takeSync, [s, esrOf(EC.ILLEGAL_STATE)]));
   });
 
-  const advance = (f: FunctionBuilder, s: Expr<I32>) => f.store("i64", s, add(load("i64", s, L.PC), 4), L.PC);
+  /** The instruction completed: PC moves on, and so does software step (SSAdvance). */
+  const advance = (f: FunctionBuilder, s: Expr<I32>) => {
+    f.store("i64", s, add(load("i64", s, L.PC), 4), L.PC);
+    f.store("i32", s, and(load("i32", s, L.PSTATE), ~PSTATE.SS), L.PSTATE);
+  };
   const immediate = (imm: Expr<I32>) => and(imm, 0xffff);
 
   const svc = module.func("svc", [I32, I32], [], (f, s, imm) => {

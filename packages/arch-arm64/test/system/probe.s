@@ -126,12 +126,14 @@ patched:
 	mov x0, #1
 	ret
 
-// x0 times: add 1 to [x1] with LDXR/STXR; x3 counts failed stores.
+// x0 times: add 1 to [x1] with LDXR/STXR; x3 counts failed stores. A branch between the two ends the basic block, so
+// that `run` may end there.
 .global p_excl
 p_excl:
 1:	ldaxr x2, [x1]
 	add x2, x2, #1
-	stlxr w4, x2, [x1]
+	b 3f
+3:	stlxr w4, x2, [x1]
 	cbz w4, 2f
 	add x3, x3, #1
 	b 1b

@@ -109,3 +109,46 @@ export function draftCase(descriptions: readonly Description[], d: Description, 
   if (accessesMemory(d)) aimAtWindow(d, word, overrides, r);
   return { index, profile: profileOf(d, word, r), words: [word], overrides };
 }
+
+// ------------------------------------------------------------------------------------------------------- sequences
+
+/** Straight-line blocks of several instructions without memory access. */
+export function draftSequence(descriptions: readonly Description[], candidates: readonly Description[], index: number, r: Prng): Draft {
+  const length = 3 + r.below(10);
+  const words: number[] = [];
+  while (words.length < length) {
+    const word = randomWord(descriptions, r.pick(candidates), r);
+    const d = describe(descriptions, word) as Description;
+    if (isAllocated(d, word)) words.push(word);
+  }
+  return { index, profile: r.pick([Profile.INTEGER, Profile.SINGLE, Profile.DOUBLE]), words, overrides: [] };
+}
+/** What may stand in a sequence: goes on at PC + 4 and neither accesses memory nor reads PC. */
+export const isSequential = (d: Description) => isTestable(d) && d.flow === Flow.NEXT && !accessesMemory(d) && d.test.skip === undefined;
+
+/** A load exclusive and a store exclusive, to the same place or not, with CLREX or a plain store between them or not. */
+export function draftExclusive(index: number, r: Prng): Draft {
+  const pair = r.below(3) === 0;
+  const size = pair ? 2 + r.below(2) : r.below(4);
+  const bits = (size << 30) | (0b001000 << 24) | ((pair ? 1 : 0) << 21) | (r.below(2) << 15);
+  const second = (pair ? 5 : 31) << 10;
+  const loadWord = bits | (1 << 22) | (31 << 16) | second | (0 << 5) | 1;
+  const base = r.below(4) === 0 ? 4 : 0;
+  const storeWord = bits | (2 << 16) | ((pair ? 6 : 31) << 10) | (base << 5) | 3;
+  const between = r.below(4);
+  const words = [loadWord, ...(between === 0 ? [0xd5033f5f] : between === 1 ? [0xf9000003] : [0xd503201f]), storeWord, bits | (2 << 16) | ((pair ? 6 : 31) << 10) | (base << 5) | 3];
+  return { index, profile: Profile.INTEGER, words: words.map((w) => w >>> 0), overrides: [[0, BigInt(WINDOW + 32)], [4, BigInt(WINDOW + 64)]] };
+}
+
+/** A word that no description allocates, outside what QEMU's base CPU cannot judge (SVE, SME, reserved by the top level). */
+export function randomUnallocated(descriptions: readonly Description[], r: Prng): number {
+  for (;;) {
+    let word = r.next();
+    // half of them among loads and stores, and Advanced SIMD and floating point
+    if (r.below(2) === 0) word = r.below(2) === 0 ? (word & 0xf1ff_ffff) | 0x0e00_0000 : (word & 0xf5ff_ffff) | 0x0800_0000;
+    word >>>= 0;
+    const top = (word >>> 25) & 15;
+    const d = describe(descriptions, word);
+    if (top !== 0 && top !== 2 && (d === undefined || !isAllocated(d, word))) return word;
+  }
+}
