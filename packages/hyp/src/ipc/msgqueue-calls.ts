@@ -44,14 +44,14 @@ export function addMsgqueueCalls(table: HypercallTable): void {
   table.add(Hypercall.msgqueue_send, (caller, r) => {
     const queue = caller.cspace.lookup(r, 1, Msgqueue, MsgqueueRight.SEND);
     if (typeof queue === "number") return queue;
-    const error = queue.send(caller, r.num(3), r.num(2), (r.low(4) & 1) !== 0);
+    const error = queue.send(caller, r.va(3), r.num(2), (r.low(4) & 1) !== 0);
     r.set(1, queue.isFull ? 0 : 1);
     return error;
   });
   table.add(Hypercall.msgqueue_receive, (caller, r) => {
     const queue = caller.cspace.lookup(r, 1, Msgqueue, MsgqueueRight.RECEIVE);
     if (typeof queue === "number") return queue;
-    const error = queue.receive(caller, r.num(2), r.num(3));
+    const error = queue.receive(caller, r.va(2), r.num(3));
     r.set(1, queue.receivedSize);
     r.set(2, queue.count > 0 ? 1 : 0);
     return error;
