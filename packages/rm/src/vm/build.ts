@@ -24,7 +24,7 @@ import type { Vcpu, Vm, VmObjects } from "./vm.ts";
 
 /** Capabilities that a VM's space holds. */
 const CSPACE_MAX_CAPS = 1024;
-const MAX_VIRQS = 992;
+const MAX_VIRQS = 988;
 /** Guest physical addresses below 1 GiB that nothing maps are the VMM's devices, for a VM without authentication. */
 const VMMIO_RANGE = { base: 0, size: 0x4000_0000 } as const;
 
