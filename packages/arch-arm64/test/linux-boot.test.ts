@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DRAM_BASE, MinimalEl2 } from "./support/minimal-el2.ts";
+
+const image = process.env["GUNYAH_LINUX_IMAGE"] ?? new URL("./linux/.cache/Image", import.meta.url).pathname;
+const dtb = readFileSync(new URL("./linux/virt.dtb", import.meta.url));
+const DTB = DRAM_BASE + 0x700_0000;
+
+// Debian's kernel is 27 MB: test/linux/build.sh fetches it, or GUNYAH_LINUX_IMAGE names one.
+describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
+  it("prints its first console lines and reaches the scheduler, the same way each time", { timeout: 120_000 }, () => {
+    const boot = () => {
+      const el2 = new MinimalEl2({ guestBytes: 256 << 20 });
+      const kernel = readFileSync(image);
+      // Image header: text_offset at 8, magic at 56
+      expect(kernel.toString("latin1", 56, 60)).toBe("ARM\x64");
+      const entry = DRAM_BASE + Number(kernel.readBigUInt64LE(8));
+      el2.physical.write(entry, kernel);
+      el2.physical.write(DTB, dtb);
+      el2.start(entry, DTB);
+      el2.run(400_000_000, () => el2.console.includes("NET: Registered PF_INET protocol family"));
+      return el2;
+    };
+    const first = boot();
+    const lines = first.console.split("\n").map((line) => line.replace(/^\[ *[\d.]+\] /, "").trim());
+    expect(lines[0]).toMatch(/^Booting Linux on physical CPU 0x0000000000 \[0x000f6a71\]/);
+    expect(lines.some((line) => line.startsWith("Machine model: gunyah-ts,test"))).toBe(true);
+    // What the ID registers advertise
+    expect(first.console).toContain("CPU features: detected: E0PD");
+    expect(first.console).toContain("CPU features: detected: LSE atomic instructions");
+    expect(first.console).not.toContain("kernel page table isolation forced ON");
+    // kernel_init runs as a thread: the scheduler works, driven by the timer
+    expect(first.console).toContain("smp: Brought up 1 node, 1 CPU");
+    expect(first.exits.irq).toBeGreaterThan(1);
+    expect(first.console).not.toMatch(/BUG|WARNING|Oops|panic - /);
+    const second = boot();
+    expect(second.console).toBe(first.console);
+    expect(second.pe.retired).toBe(first.pe.retired);
+  });
+});
