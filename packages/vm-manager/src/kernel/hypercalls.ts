@@ -28,7 +28,9 @@ export class HostHypercalls implements Hypercalls {
   readonly #w = new Uint32Array(this.#x.buffer);
   readonly #run = new RunResult(this.#w);
   readonly #bell = { error: 0, oldFlags: 0n };
-  readonly #message = { error: 0, size: 0, ready: false };
+  /** One for each direction: a send's interrupt handler receives before the sender looks at its result. */
+  readonly #sent = { error: 0, ready: false };
+  readonly #received = { error: 0, size: 0, ready: false };
   readonly #after: () => void;
   /** Set by tests and by the fault points. */
   fault: HypercallFault | undefined;
@@ -97,7 +99,7 @@ export class HostHypercalls implements Hypercalls {
     x[3] = BigInt(buffer);
     x[4] = push ? 1n : 0n;
     x[5] = 0n;
-    const result = this.#message;
+    const result = this.#sent;
     result.error = this.#call("msgq_send", queue);
     result.ready = result.error === 0 && this.#w[2] !== 0;
     this.#after();
@@ -112,7 +114,7 @@ export class HostHypercalls implements Hypercalls {
     x[2] = BigInt(buffer);
     x[3] = BigInt(maxSize);
     x[4] = 0n;
-    const result = this.#message;
+    const result = this.#received;
     result.error = this.#call("msgq_recv", queue);
     result.size = result.error === 0 ? (this.#w[2] as number) : 0;
     result.ready = result.error === 0 && this.#w[4] !== 0;
