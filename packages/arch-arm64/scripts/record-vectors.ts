@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { DESCRIPTIONS, INTEGER_DESCRIPTIONS } from "../src/isa/index.ts";
 import { staticCombinations, type Description } from "../src/isa/description.ts";
-import { draftCase, isAllocated, isTestable } from "../test/vectors/cases.ts";
+import { type Draft, draftCase, draftExclusive, draftSequence, isAllocated, isSequential, isTestable, randomUnallocated } from "../test/vectors/cases.ts";
 import { encodeGroups, type VectorCase, type VectorGroup } from "../test/vectors/format.ts";
-import { Prng, seedOf } from "../test/vectors/state.ts";
+import { Prng, Profile, seedOf } from "../test/vectors/state.ts";
+import { QEMU_BASE_CPU, QEMU_CPU } from "./qemu.ts";
 import { record } from "./record.ts";
 
 const filter = process.argv[2];
@@ -47,10 +48,29 @@ function recordGroup(d: Description): VectorGroup {
 const files: [string, readonly Description[]][] = [
   ["integer", INTEGER_DESCRIPTIONS],
   ["simd", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && !/^F|CVT/.test(d.name))],
+  ["sequences", []],
   ["fp", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && /^F|CVT/.test(d.name))],
 ];
+/** A group whose cases are no encoding's. */
+function special(name: string, count: number, cpu: string, draft: (index: number, r: Prng) => Draft): VectorGroup {
+  const r = new Prng(seedOf(name));
+  const drafts = Array.from({ length: count }, (_, index) => ({ description: undefined, name, draft: draft(index, r) }));
+  const cases = record(drafts, r, cpu).filter((c): c is VectorCase => c !== undefined);
+  if (cases.length < count) console.log(`${name}: ${count - cases.length} cases lost`);
+  return { name, cases };
+}
+const integerSequence = INTEGER_DESCRIPTIONS.filter(isSequential);
+const anySequence = DESCRIPTIONS.filter(isSequential);
+const specials = (): VectorGroup[] => [
+  special("sequences of integer instructions", 400, QEMU_CPU, (index, r) => draftSequence(DESCRIPTIONS, integerSequence, index, r)),
+  special("sequences of any instructions", 400, QEMU_CPU, (index, r) => draftSequence(DESCRIPTIONS, anySequence, index, r)),
+  special("exclusives", 300, QEMU_CPU, (index, r) => draftExclusive(index, r)),
+  special("unallocated", 1500, QEMU_BASE_CPU, (index, r) => ({ index, profile: Profile.INTEGER, words: [randomUnallocated(DESCRIPTIONS, r)], overrides: [] })),
+];
+
 for (const [file, descriptions] of files) {
-  const groups = descriptions.filter((d) => isTestable(d) && (filter === undefined || d.name.includes(filter))).map(recordGroup);
+  const groups =
+    file === "sequences" ? (filter === undefined || filter === "sequences" ? specials() : []) : descriptions.filter((d) => isTestable(d) && (filter === undefined || d.name.includes(filter))).map(recordGroup);
   const encoded = encodeGroups(groups);
   const packed = deflateRawSync(encoded, { level: 9 });
   console.log(`${file}: ${groups.length} encodings, ${groups.reduce((n, g) => n + g.cases.length, 0)} cases, ${encoded.length} bytes, ${packed.length} deflated`);
