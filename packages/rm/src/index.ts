@@ -1,2 +1,3 @@
 export { RM_ERRORS, type RmErrorCode } from "./errors.ts";
+export { rm } from "./plugin.ts";
 export { GunyahResourceManager } from "./resource-manager.ts";

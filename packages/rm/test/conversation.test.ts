@@ -49,7 +49,11 @@ describe("bytes of a conversation", () => {
     // VM_SET_BOOT_CONTEXT: PC = 0x80000000
     ["21011400 31000056 80000100 00000000 0000008000000000", "21021400 31000056 00000000"],
     // VM_GET_HYP_RESOURCES: 7 entries of 44 bytes, in two fragments
-    ["21011500 20000056 80000000", `21061500 20000056 00000000 07000000 ${"**".repeat(224)}`, `21041500 20000056 ${"**".repeat(84)}`],
+    [
+      "21011500 20000056 80000000",
+      `21061500 20000056 00000000 07000000 ${"**".repeat(224)}`,
+      `21041500 20000056 ${"**".repeat(84)}`,
+    ],
     // VM_START
     ["21011600 04000056 80000000", status("03"), "21021600 04000056 00000000"],
   ];
@@ -122,7 +126,8 @@ describe("a queue that is treated badly", () => {
       if (fixedSize !== undefined) {
         expect([name, host.raw(call.id, new Uint8Array(fixedSize + 1)).error]).toEqual([name, RmError.MSG_INVALID]);
       }
-      if (minSize > 0) expect([name, host.raw(call.id, new Uint8Array(minSize - 1)).error]).toEqual([name, RmError.MSG_INVALID]);
+      if (minSize > 0)
+        expect([name, host.raw(call.id, new Uint8Array(minSize - 1)).error]).toEqual([name, RmError.MSG_INVALID]);
     }
   });
 
@@ -147,10 +152,21 @@ describe("a queue that is treated badly", () => {
     host.takeNotifications();
     // Each failed VM_CONFIG_IMAGE and reset makes notifications; nobody reads them.
     const payload = RmCalls.VM_CONFIG_IMAGE.request.encode({
-      vmid, authType: 9, memHandle: 1, imageOffset: 0n, imageSize: 0n, dtbOffset: 0n, dtbSize: 0n,
+      vmid,
+      authType: 9,
+      memHandle: 1,
+      imageOffset: 0n,
+      imageSize: 0n,
+      dtbOffset: 0n,
+      dtbSize: 0n,
     });
     const [config] = fragmentRmMessage(RmMessageType.REQUEST, 1, RmCalls.VM_CONFIG_IMAGE.id, payload);
-    const [reset] = fragmentRmMessage(RmMessageType.REQUEST, 2, RmCalls.VM_RESET.id, RmCalls.VM_RESET.request.encode({ vmid, reserved: 0 }));
+    const [reset] = fragmentRmMessage(
+      RmMessageType.REQUEST,
+      2,
+      RmCalls.VM_RESET.id,
+      RmCalls.VM_RESET.request.encode({ vmid, reserved: 0 }),
+    );
     for (let i = 0; i < 200; i++) {
       hyp.send(host.tx, config as Uint8Array);
       hyp.send(host.tx, reset as Uint8Array);
@@ -178,7 +194,9 @@ describe("a queue that is treated badly", () => {
     const clients = [host, ...guests.map(({ client }) => client)];
     for (const client of clients) client.drain();
     const payload = new TextEncoder().encode("test-vm".padEnd(900, "\0"));
-    const messages = clients.map((_, i) => fragmentRmMessage(RmMessageType.REQUEST, 0x40 + i, RmCalls.VM_LOOKUP_NAME.id, payload));
+    const messages = clients.map((_, i) =>
+      fragmentRmMessage(RmMessageType.REQUEST, 0x40 + i, RmCalls.VM_LOOKUP_NAME.id, payload),
+    );
     // One fragment of each in turn.
     for (let part = 0; part < (messages[0]?.length ?? 0); part++)
       clients.forEach((client, i) => {

@@ -19,34 +19,37 @@ export interface Reply {
   readonly value: any;
 }
 
-/** A client of the RM: its two queues, found in the device tree as a driver finds them. */
-export class Client {
-  readonly hyp: FakeHyp;
-  readonly tx: FakeObject;
-  readonly rx: FakeObject;
+/** Two queues, however they are reached. */
+export interface Line {
+  /** @returns GunyahError */
+  send(bytes: Uint8Array): number;
+  receive(): Uint8Array | undefined;
+}
+
+/** A client of the RM. */
+export class RmClient {
+  readonly line: Line;
   readonly notifications: { readonly name: string; readonly value: any }[] = [];
   readonly #replies = new Map<number, Reply>();
   readonly #receiver = new LinuxRmReceiver(() => true);
   #sequence = 0;
 
-  constructor(hyp: FakeHyp, txCap: bigint, rxCap: bigint) {
-    this.hyp = hyp;
-    this.tx = hyp.of(txCap);
-    this.rx = hyp.of(rxCap);
+  constructor(line: Line) {
+    this.line = line;
   }
 
   /** Send one request. @returns its sequence number */
   post(id: number, payload: Uint8Array): number {
     this.#sequence = (this.#sequence + 1) & 0xffff;
     for (const entry of fragmentRmMessage(RmMessageType.REQUEST, this.#sequence, id, payload)) {
-      const error = this.hyp.send(this.tx, entry);
+      const error = this.line.send(entry);
       if (error !== 0) throw new Error(`send: ${error}`);
     }
     return this.#sequence;
   }
   /** Read everything that waits. */
   drain(): void {
-    for (let entry = this.hyp.receive(this.rx); entry !== undefined; entry = this.hyp.receive(this.rx)) {
+    for (let entry = this.line.receive(); entry !== undefined; entry = this.line.receive()) {
       const received = this.#receiver.push(entry);
       if (received.kind === "notification") {
         const name = rmNotificationName(received.header.messageId);
@@ -86,6 +89,19 @@ export class Client {
   }
   takeNotifications() {
     return this.notifications.splice(0);
+  }
+}
+
+/** A client on the fake hypervisor, by the capabilities that its device tree gives. */
+export class Client extends RmClient {
+  readonly tx: FakeObject;
+  readonly rx: FakeObject;
+  constructor(hyp: FakeHyp, txCap: bigint, rxCap: bigint) {
+    const tx = hyp.of(txCap);
+    const rx = hyp.of(rxCap);
+    super({ send: (bytes) => hyp.send(tx, bytes), receive: () => hyp.receive(rx) });
+    this.tx = tx;
+    this.rx = rx;
   }
 }
 

@@ -98,7 +98,12 @@ describe("VM life cycle in the order of the Linux driver", () => {
     const { vmid, handle } = make(system, "RUNNING", { cpus: 2 });
     host.takeNotifications();
     host.ok("VM_STOP", { vmid, flags: 1, reason: 3 });
-    expect(hyp.live("thread").filter((t) => t.virqs.has("wakeup")).map((t) => t.power)).toEqual(["killed", "killed"]);
+    expect(
+      hyp
+        .live("thread")
+        .filter((t) => t.virqs.has("wakeup"))
+        .map((t) => t.power),
+    ).toEqual(["killed", "killed"]);
     expect(host.takeNotifications()).toEqual([
       { name: "VM_STATUS", value: { vmid, vmState: VmState.EXITED, osState: 0, appState: 0 } },
       { name: "VM_EXITED", value: { vmid, exitType: VmExitType.VM_STOP_FORCED, reason: new Uint8Array(4) } },
@@ -146,7 +151,12 @@ describe("VM life cycle in the order of the Linux driver", () => {
 describe("a VM that ends by itself", () => {
   const exits = [
     { what: "SYSTEM_OFF", halt: [POWERED_OFF, 0n, 0n], type: VmExitType.PLATFORM_OFF, reason: [0, 0, 0, 0] },
-    { what: "SYSTEM_RESET", halt: [PSCI_SYSTEM_RESET, 1n << 63n, 0n], type: VmExitType.PLATFORM_RESET, reason: [0, 0, 0, 0] },
+    {
+      what: "SYSTEM_RESET",
+      halt: [PSCI_SYSTEM_RESET, 1n << 63n, 0n],
+      type: VmExitType.PLATFORM_RESET,
+      reason: [0, 0, 0, 0],
+    },
     {
       what: "SYSTEM_RESET2",
       halt: [PSCI_SYSTEM_RESET, (1n << 62n) | 7n, 0x2_0000_0009n],

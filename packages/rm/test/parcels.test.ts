@@ -9,13 +9,43 @@ const HOST = 3;
 type Create = ReturnType<typeof lendRequest>;
 
 /** Each row: what is wrong with an otherwise good MEM_LEND. Order is the order of the checks. */
-const createErrors: [what: string, name: "MEM_LEND" | "MEM_SHARE" | "MEM_DONATE", change: Partial<Create>, error: number][] = [
-  ["513 ACL entries", "MEM_LEND", { acl: Array.from({ length: 513 }, () => ({ vmid: 0x80, rights: RWX })) }, RmError.NORESOURCE],
+const createErrors: [
+  what: string,
+  name: "MEM_LEND" | "MEM_SHARE" | "MEM_DONATE",
+  change: Partial<Create>,
+  error: number,
+][] = [
+  [
+    "513 ACL entries",
+    "MEM_LEND",
+    { acl: Array.from({ length: 513 }, () => ({ vmid: 0x80, rights: RWX })) },
+    RmError.NORESOURCE,
+  ],
   ["no ACL entry", "MEM_LEND", { acl: [] }, RmError.ARGUMENT_INVALID],
   ["no region", "MEM_LEND", { sgl: [] }, RmError.ARGUMENT_INVALID],
-  ["a donation to two", "MEM_DONATE", { acl: [{ vmid: 0x80, rights: 7 }, { vmid: 0x81, rights: 7 }] }, RmError.ARGUMENT_INVALID],
+  [
+    "a donation to two",
+    "MEM_DONATE",
+    {
+      acl: [
+        { vmid: 0x80, rights: 7 },
+        { vmid: 0x81, rights: 7 },
+      ],
+    },
+    RmError.ARGUMENT_INVALID,
+  ],
   ["sanitized IO", "MEM_LEND", { memType: 1, flags: 1 }, RmError.ARGUMENT_INVALID],
-  ["a VM twice", "MEM_LEND", { acl: [{ vmid: 0x80, rights: 7 }, { vmid: 0x80, rights: 7 }] }, RmError.ARGUMENT_INVALID],
+  [
+    "a VM twice",
+    "MEM_LEND",
+    {
+      acl: [
+        { vmid: 0x80, rights: 7 },
+        { vmid: 0x80, rights: 7 },
+      ],
+    },
+    RmError.ARGUMENT_INVALID,
+  ],
   ["an unknown VM", "MEM_LEND", { acl: [{ vmid: 0x99, rights: 7 }] }, RmError.ARGUMENT_INVALID],
   ["write-only rights", "MEM_LEND", { acl: [{ vmid: 0x80, rights: 2 }] }, RmError.ARGUMENT_INVALID],
   ["executable IO", "MEM_LEND", { memType: 1 }, RmError.ARGUMENT_INVALID],
@@ -27,9 +57,24 @@ const createErrors: [what: string, name: "MEM_LEND" | "MEM_SHARE" | "MEM_DONATE"
   ["an attribute for a stranger", "MEM_LEND", { attrs: [{ attr: 2, vmid: 0x81 }] as never }, RmError.VMID_INVALID],
   ["a misaligned region", "MEM_LEND", { sgl: [{ address: BigInt(AT) + 1n, size: 4096n }] }, RmError.ARGUMENT_INVALID],
   ["a region beyond 2^44", "MEM_LEND", { sgl: [{ address: 2n ** 44n, size: 4096n }] }, RmError.ARGUMENT_INVALID],
-  ["memory of the hypervisor", "MEM_LEND", { sgl: [{ address: BigInt(BOARD.carveOut.base), size: 4096n }] }, RmError.MEM_INVALID],
-  ["memory that ends too late", "MEM_LEND", { sgl: [{ address: BigInt(BOARD.rootVm.base - 4096), size: 8192n }] }, RmError.MEM_INVALID],
-  ["IO memory, of which the host has none", "MEM_LEND", { memType: 1, acl: [{ vmid: 0x80, rights: 6 }] }, RmError.MEM_INVALID],
+  [
+    "memory of the hypervisor",
+    "MEM_LEND",
+    { sgl: [{ address: BigInt(BOARD.carveOut.base), size: 4096n }] },
+    RmError.MEM_INVALID,
+  ],
+  [
+    "memory that ends too late",
+    "MEM_LEND",
+    { sgl: [{ address: BigInt(BOARD.rootVm.base - 4096), size: 8192n }] },
+    RmError.MEM_INVALID,
+  ],
+  [
+    "IO memory, of which the host has none",
+    "MEM_LEND",
+    { memType: 1, acl: [{ vmid: 0x80, rights: 6 }] },
+    RmError.MEM_INVALID,
+  ],
 ];
 
 function withVms() {
@@ -132,7 +177,11 @@ function withGuest() {
   const { hyp, host } = system;
   const { vmid } = make(system, "RUNNING", {
     edit: (tree) =>
-      tree.ensure("/gunyah-vm-config/vdevices/rm-rpc").set("vdevice-type", "rm-rpc").set("generate", "/hypervisor/rm").set("console-dev", true),
+      tree
+        .ensure("/gunyah-vm-config/vdevices/rm-rpc")
+        .set("vdevice-type", "rm-rpc")
+        .set("generate", "/hypervisor/rm")
+        .set("console-dev", true),
   });
   const blob = hyp.readFrom(hyp.addrspaceOf(vmid), 0x8010_0000, 0x4000) as Uint8Array;
   const tree = parseDtb(blob);
@@ -197,15 +246,33 @@ describe("a guest with a line to the RM", () => {
     ["another ACL", () => ({ flags: 0x82 }), RmError.VALIDATE_FAILED],
     ["a map_vmid", () => ({ sgl: { tag: 1, entries: [] } }), RmError.ARGUMENT_INVALID],
     ["mapping for another VM", () => ({ flags: 0x88 }), RmError.DENIED],
-    ["two addresses for one region", () => ({ sgl: { tag: 0, entries: [AT, AT + 8192].map((a) => ({ address: BigInt(a), size: 8192n })) } }), RmError.ARGUMENT_INVALID],
-    ["another size", () => ({ sgl: { tag: 0, entries: [{ address: 0x9000_0000n, size: 4096n }] } }), RmError.ARGUMENT_INVALID],
-    ["a misaligned address", () => ({ sgl: { tag: 0, entries: [{ address: 0x9000_0001n, size: 8192n }] } }), RmError.ARGUMENT_INVALID],
-    ["an address that is taken", () => ({ sgl: { tag: 0, entries: [{ address: 0x8010_0000n, size: 8192n }] } }), RmError.NORESOURCE],
+    [
+      "two addresses for one region",
+      () => ({ sgl: { tag: 0, entries: [AT, AT + 8192].map((a) => ({ address: BigInt(a), size: 8192n })) } }),
+      RmError.ARGUMENT_INVALID,
+    ],
+    [
+      "another size",
+      () => ({ sgl: { tag: 0, entries: [{ address: 0x9000_0000n, size: 4096n }] } }),
+      RmError.ARGUMENT_INVALID,
+    ],
+    [
+      "a misaligned address",
+      () => ({ sgl: { tag: 0, entries: [{ address: 0x9000_0001n, size: 8192n }] } }),
+      RmError.ARGUMENT_INVALID,
+    ],
+    [
+      "an address that is taken",
+      () => ({ sgl: { tag: 0, entries: [{ address: 0x8010_0000n, size: 8192n }] } }),
+      RmError.NORESOURCE,
+    ],
   ];
   it.each(acceptErrors)("cannot accept with %s", (_what, change, error) => {
     const system = withGuest();
     const handle = lend(system);
-    expect(system.guest.call("MEM_ACCEPT", { ...accept(handle, 0x9000_0000), ...change(handle) } as never).error).toBe(error);
+    expect(system.guest.call("MEM_ACCEPT", { ...accept(handle, 0x9000_0000), ...change(handle) } as never).error).toBe(
+      error,
+    );
     // The parcel is untouched: its owner may still take it back.
     system.host.ok("MEM_RECLAIM", { handle, flags: 0 });
   });
@@ -229,7 +296,10 @@ describe("a guest with a line to the RM", () => {
     expect(host.call("MEM_RECLAIM", { handle, flags: 0 }).error).toBe(RmError.HANDLE_INVALID);
     const loan = guest.ok("MEM_LEND", lendRequest(HOST, 0x9000_0000, 4096));
     expect(hyp.translate(space, 0x9000_0000)).toBeUndefined();
-    host.ok("MEM_ACCEPT", { ...accept(loan.handle), sgl: { tag: 0, entries: [{ address: 0x2_0000_0000n, size: 4096n }] } });
+    host.ok("MEM_ACCEPT", {
+      ...accept(loan.handle),
+      sgl: { tag: 0, entries: [{ address: 0x2_0000_0000n, size: 4096n }] },
+    });
     expect(hyp.translate(hostSpace, 0x2_0000_0000)).toMatchObject({ pa: AT });
     // Owner dies: its loan ends first, then its memory is the host's again.
     host.ok("VM_STOP", { vmid, flags: 1, reason: 3 });
@@ -247,10 +317,23 @@ describe("a guest with a line to the RM", () => {
     expect(guest.takeNotifications()).toEqual([
       {
         name: "MEM_SHARED",
-        value: { handle, memType: 0, transType: 1, flags: 0, owner: HOST, label: 0, memInfoTag: 9, acl: [{ vmid, rights: 7 }], sizes: [8192n], attrs: [] },
+        value: {
+          handle,
+          memType: 0,
+          transType: 1,
+          flags: 0,
+          owner: HOST,
+          label: 0,
+          memInfoTag: 9,
+          acl: [{ vmid, rights: 7 }],
+          sizes: [8192n],
+          attrs: [],
+        },
       },
     ]);
-    expect(host.call("MEM_NOTIFY", { handle, flags: 1, memInfoTag: 8, vmids: [{ vmid }] }).error).toBe(RmError.ARGUMENT_INVALID);
+    expect(host.call("MEM_NOTIFY", { handle, flags: 1, memInfoTag: 8, vmids: [{ vmid }] }).error).toBe(
+      RmError.ARGUMENT_INVALID,
+    );
     expect(host.call("MEM_NOTIFY", { handle, flags: 1, memInfoTag: 9 }).error).toBe(RmError.MSG_INVALID);
     expect(host.call("MEM_NOTIFY", { handle, flags: 3, memInfoTag: 9 }).error).toBe(RmError.ARGUMENT_INVALID);
     expect(guest.call("MEM_NOTIFY", { handle, flags: 1, memInfoTag: 9, vmids: [{ vmid }] }).error).toBe(RmError.DENIED);
