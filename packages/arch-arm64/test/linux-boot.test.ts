@@ -10,7 +10,7 @@ const DTB = DRAM_BASE + 0x700_0000;
 describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
   it("prints its first console lines and reaches the scheduler, the same way each time", { timeout: 120_000 }, () => {
     const boot = () => {
-      const el2 = new MinimalEl2({ guestBytes: 256 << 20 });
+      const el2 = new MinimalEl2({ guestBytes: 256 << 20, cpus: 2 });
       const kernel = readFileSync(image);
       // Image header: text_offset at 8, magic at 56
       expect(kernel.toString("latin1", 56, 60)).toBe("ARM\x64");
@@ -30,7 +30,7 @@ describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
     expect(first.console).toContain("CPU features: detected: LSE atomic instructions");
     expect(first.console).not.toContain("kernel page table isolation forced ON");
     // kernel_init runs as a thread: the scheduler works, driven by the timer
-    expect(first.console).toContain("smp: Brought up 1 node, 1 CPU");
+    expect(first.console).toContain("smp: Brought up 1 node, 2 CPUs");
     expect(first.exits.irq).toBeGreaterThan(1);
     expect(first.console).not.toMatch(/BUG|WARNING|Oops|panic - /);
     const second = boot();

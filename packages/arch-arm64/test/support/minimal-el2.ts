@@ -24,6 +24,8 @@ export interface MinimalEl2Options {
   readonly guestBytes: number;
   readonly reservedBytes?: number;
   readonly clock?: Clock;
+  /** CPUs that PSCI CPU_ON can start, 1 unless given. */
+  readonly cpus?: number;
   readonly onConsole?: (text: string) => void;
 }
 
@@ -31,7 +33,9 @@ export class MinimalEl2 {
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
   readonly backend: Arm64Backend;
+  /** The boot CPU. */
   readonly pe: Pe;
+  readonly pes: readonly Pe[];
   readonly guestBytes: number;
   console = "";
   off = false;
@@ -39,6 +43,10 @@ export class MinimalEl2 {
   readonly exits = { sync: 0, irq: 0, wait: 0, mmio: 0, hvc: 0 };
   readonly #options: MinimalEl2Options;
   readonly #registers = new Map<number, number>();
+  readonly #on: boolean[] = [true];
+  readonly #waiting: boolean[] = [];
+  /** INTIDs that found no list register, by CPU. */
+  readonly #queued: number[][] = [];
 
   constructor(options: MinimalEl2Options) {
     this.#options = options;
@@ -49,7 +57,9 @@ export class MinimalEl2 {
     this.clock = options.clock ?? createVirtualClock();
     this.backend = createArm64Backend({ physicalMemory: this.physical, clock: this.clock });
     this.#buildStage2();
-    this.pe = this.createPe(0x8000_0000n);
+    this.pes = Array.from({ length: options.cpus ?? 1 }, (_, n) => this.createPe(0x8000_0000n | BigInt(n)));
+    this.pe = this.pes[0] as Pe;
+    this.#queued = this.pes.map(() => []);
   }
 
   /** A PE in this VM, ready to run from reset. */
@@ -103,75 +113,124 @@ export class MinimalEl2 {
     this.pe.x[0] = BigInt(x0);
   }
 
-  /** Run until the guest turns the machine off or so many instructions have retired. */
+  /** Run until the guest turns the machine off or the boot CPU has retired so many instructions. CPUs take turns. */
   run(instructions: number, until?: () => boolean): void {
     const end = this.pe.retired + instructions;
+    const slice = this.pes.length > 1 ? 20_000 : 1_000_000;
     while (!this.off && this.pe.retired < end && until?.() !== true) {
-      const exit = this.pe.run(Math.min(1_000_000, end - this.pe.retired));
-      if (exit === PeExit.SYNC) this.#sync();
-      else if (exit === PeExit.IRQ) this.#irq();
-      else if (exit === PeExit.WAIT) {
-        this.exits.wait++;
-        const deadline = Number(BigInt.asUintN(64, this.pe.read("CNTV_CVAL_EL0") + this.pe.read("CNTVOFF_EL2")));
-        const armed = (this.pe.read("CNTV_CTL_EL0") & 3n) === 1n;
-        if (!armed) throw new Error(`the guest waits for nothing at ${this.pe.read("ELR_EL2").toString(16)}`);
-        this.clock.at(deadline, () => undefined);
-        this.clock.idle();
-      }
+      let idle = true;
+      this.pes.forEach((pe, n) => {
+        if (this.#on[n] !== true) return;
+        if (this.#waiting[n] === true && !pe.virtualInterruptPending && pe.pendingInterrupt < 0) return;
+        this.#waiting[n] = false;
+        idle = false;
+        this.#turn(n, Math.min(slice, Math.max(1, end - pe.retired)));
+      });
+      if (idle) this.#idle();
     }
   }
 
-  #irq(): void {
+  #turn(n: number, budget: number): void {
+    const pe = this.pes[n] as Pe;
+    const end = pe.retired + budget;
+    while (!this.off && pe.retired < end) {
+      const exit = pe.run(end - pe.retired);
+      const queued = this.#queued[n] as number[];
+      if (exit === PeExit.SYNC) this.#sync(pe);
+      else if (exit === PeExit.IRQ) this.#irq(pe, n);
+      else if (exit === PeExit.WAIT) {
+        this.exits.wait++;
+        this.#waiting[n] = true;
+        return;
+      }
+      if (queued.length > 0 && pe.read("ICH_ELRSR_EL2") !== 0n) this.inject(queued.shift() as number, undefined, n);
+    }
+  }
+
+  /** Every CPU waits: jump to the first timer. */
+  #idle(): void {
+    this.pes.forEach((pe) => {
+      if ((pe.read("CNTV_CTL_EL0") & 3n) !== 1n) return;
+      this.clock.at(Number(BigInt.asUintN(64, pe.read("CNTV_CVAL_EL0") + pe.read("CNTVOFF_EL2"))), () => undefined);
+    });
+    if (!this.clock.idle()) throw new Error(`the guest waits for nothing at ${this.pe.read("ELR_EL2").toString(16)}`);
+  }
+
+  #irq(pe: Pe, n: number): void {
     this.exits.irq++;
-    const { pe } = this;
     const intid = pe.pendingInterrupt;
     if (intid !== PePpi.VIRTUAL_TIMER) throw new Error(`physical interrupt ${intid}`);
     pe.acknowledge(intid);
-    this.inject(intid, intid);
+    this.inject(intid, intid, n);
   }
 
-  /** Pending in the first free list register, group 1; `pintid` makes it a hardware interrupt. */
-  inject(intid: number, pintid?: number): void {
-    const { pe } = this;
+  /** Pending in a list register, group 1; `pintid` makes it a hardware interrupt. */
+  inject(intid: number, pintid?: number, n = 0): void {
+    const pe = this.pes[n] as Pe;
+    const lrs = pe.listRegisters;
+    // An SGI that is still in a list register only becomes pending again.
+    for (let i = 0; i < pe.listRegisterCount; i++) {
+      if (lrs[i * 2] === intid && (lrs[i * 2 + 1] as number) >>> 30 !== 0) {
+        lrs[i * 2 + 1] = ((lrs[i * 2 + 1] as number) | 0x4000_0000) >>> 0;
+        return pe.listRegistersChanged();
+      }
+    }
     const free = Number(pe.read("ICH_ELRSR_EL2"));
-    const n = 31 - Math.clz32(free & -free);
-    pe.listRegisters[n * 2] = intid;
-    pe.listRegisters[n * 2 + 1] = (0x5000_0000 | (0xa0 << 16) | (pintid === undefined ? 0 : 0x2000_0000 | pintid)) >>> 0;
+    if (free === 0) {
+      (this.#queued[n] as number[]).push(intid);
+      return;
+    }
+    const i = 31 - Math.clz32(free & -free);
+    lrs[i * 2] = intid;
+    lrs[i * 2 + 1] = (0x5000_0000 | (0xa0 << 16) | (pintid === undefined ? 0 : 0x2000_0000 | pintid)) >>> 0;
     pe.listRegistersChanged();
   }
 
-  #sync(): void {
+  #sync(pe: Pe): void {
     this.exits.sync++;
-    const { pe } = this;
     const ec = pe.esr >>> 26;
     if (ec === 0x16 || ec === 0x17) {
       this.exits.hvc++;
-      this.#smccc();
+      this.#smccc(pe);
       if (ec === 0x17) pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
       return;
     }
     if (ec === 0x24 && (pe.esr & (1 << 24)) !== 0) {
       this.exits.mmio++;
-      this.#mmio(pe.faultIpa, pe.esr);
+      this.#mmio(pe, pe.faultIpa, pe.esr);
       pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
       return;
     }
     if (ec === 0x18) {
-      // ICC_SGI1R_EL1: to itself only
+      // ICC_SGI1R_EL1: INTID 27:24, IRM 40, target list 15:0
+      const value = pe.x[(pe.esr >>> 5) & 31] as bigint;
+      this.pes.forEach((target, n) => {
+        if ((value >> 40n) & 1n ? target !== pe : (value >> BigInt(n)) & 1n) this.inject(Number((value >> 24n) & 15n), undefined, n);
+      });
       pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
       return;
     }
     throw new Error(`exit: esr ${pe.esr.toString(16)} far ${pe.far.toString(16)} ipa ${pe.faultIpa.toString(16)} elr ${pe.read("ELR_EL2").toString(16)}`);
   }
 
-  #smccc(): void {
-    const { pe } = this;
+  #smccc(pe: Pe): void {
     const id = pe.xWords[0] as number;
     const answer = (value: bigint) => { pe.x[0] = BigInt.asUintN(64, value); };
     switch (id) {
       case PSCI.VERSION: return answer(0x1_0001n);
       case SMCCC_VERSION: return answer(0x1_0001n);
       case PSCI.FEATURES: return answer((pe.xWords[2] as number) === SMCCC_VERSION ? 0n : -1n);
+      case PSCI.CPU_ON: {
+        const n = Number((pe.x[1] as bigint) & 0xffn);
+        const target = this.pes[n];
+        if (target === undefined) return answer(-2n);
+        if (this.#on[n] === true) return answer(-4n);
+        this.#on[n] = true;
+        target.reset();
+        target.write("ELR_EL2", pe.x[2] as bigint);
+        target.x[0] = pe.x[3] as bigint;
+        return answer(0n);
+      }
       case PSCI.SYSTEM_OFF:
       case PSCI.SYSTEM_RESET:
         this.off = true;
@@ -180,8 +239,7 @@ export class MinimalEl2 {
     }
   }
 
-  #mmio(ipa: number, esr: number): void {
-    const { pe } = this;
+  #mmio(pe: Pe, ipa: number, esr: number): void {
     const srt = (esr >>> 16) & 31;
     const isWrite = (esr & (1 << 6)) !== 0;
     if (isWrite) {
@@ -196,11 +254,22 @@ export class MinimalEl2 {
     let value = this.#registers.get(ipa) ?? 0;
     if (ipa >= UART && ipa < UART + 0x1000) value = UART_READ[ipa - UART] ?? value;
     else if (ipa === GICD + 4) value = 0x0379_0001;
-    else if (ipa === GICD || ipa === GICR) value &= 0x7fff_ffff;
-    else if (ipa === GICD + 0xffe8 || ipa === GICR + 0xffe8) value = 0x3b;
-    else if (ipa === GICR + 8) value = 0x10;
-    else if (ipa === GICR + 0x14) value = (value & 2) === 0 ? 0 : 6;
-    if (srt !== 31) pe.x[srt] = BigInt(value >>> 0);
+    else if (ipa === GICD) value &= 0x7fff_ffff;
+    else if (ipa === GICD + 0xffe8) value = 0x3b;
+    else if (ipa >= GICR && ipa < GICR + this.pes.length * 0x2_0000) {
+      const n = Math.floor((ipa - GICR) / 0x2_0000);
+      const offset = (ipa - GICR) % 0x2_0000;
+      if (offset === 0) value &= 0x7fff_ffff;
+      else if (offset === 0xffe8) value = 0x3b;
+      // GICR_TYPER: Processor_Number, Last, affinity
+      else if (offset === 8) value = (n << 8) | (n === this.pes.length - 1 ? 0x10 : 0);
+      else if (offset === 0xc) value = n;
+      else if (offset === 0x14) value = (value & 2) === 0 ? 0 : 6;
+    }
+    if (srt === 31) return;
+    // SAS 3: the only 64-bit register that a guest reads is GICR_TYPER
+    const high = (esr >>> 22) % 4 === 3 && (ipa - GICR) % 0x2_0000 === 8 ? BigInt(Math.floor((ipa - GICR) / 0x2_0000)) << 32n : 0n;
+    pe.x[srt] = high | BigInt(value >>> 0);
   }
 }
 
