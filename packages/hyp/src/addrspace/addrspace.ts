@@ -40,8 +40,6 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   readonly readOnly = false;
   /** Slots of extents that map here. For `Memextent` alone. */
   readonly mappingSlots = new Set<MappingSlot>();
-  /** Vcpus attached, for the hypervisor's bookkeeping: index by order of attachment. */
-  attachedThreads = 0;
   #vmmio: VmmioRange[] = [];
   #vmmioCount = 0;
   #demandPaged: VmmioRange[] = [];

@@ -44,8 +44,8 @@ export class Stage2 {
   #tables = 1;
   /** Counts invalidations: a translation found before stays good while this is the same. */
   generation = 0;
-  /** Whether a translation ever replaced one that led elsewhere. */
-  hasOverwritten = false;
+  /** Whether a wanted translation may be missing: one replaced another, or memory for tables ran out. */
+  isIncomplete = false;
 
   /** Result of the last `lookup` that found a leaf. */
   readonly found = { pa: 0, size: 0, attrs: 0 };
@@ -152,6 +152,7 @@ export class Stage2 {
             const table = this.#level3Table(entry);
             // A block can always be taken away whole when it cannot be split; its pages then fault, which is safe.
             if (table === -1) {
+              this.isIncomplete = true;
               this.#clearEntry(entry);
               this.#pages -= ENTRIES;
               this.#invalidate(blockBase, BLOCK);
@@ -290,7 +291,7 @@ export class Stage2 {
     if (kind === DESCRIPTOR_TABLE) {
       const table = addressOf(low, high);
       this.#write(entry, pa, attrLow | DESCRIPTOR_BLOCK, attrHigh);
-      this.hasOverwritten ||= (this.#carveOut.used[this.#carveOut.indexOf(table)] as number) > 0;
+      this.isIncomplete ||= (this.#carveOut.used[this.#carveOut.indexOf(table)] as number) > 0;
       this.#pages += ENTRIES - (this.#carveOut.used[this.#carveOut.indexOf(table)] as number);
       this.#invalidate(ipa, BLOCK);
       this.#freeTable(table);
@@ -303,7 +304,7 @@ export class Stage2 {
       return false;
     }
     this.#write(entry, pa, attrLow | DESCRIPTOR_BLOCK, attrHigh);
-    this.hasOverwritten ||= addressOf(low, high) !== pa;
+    this.isIncomplete ||= addressOf(low, high) !== pa;
     return this.#words[entry] !== low || this.#words[entry + 1] !== high;
   }
 
@@ -320,7 +321,7 @@ export class Stage2 {
       if ((old & DESCRIPTOR_VALID) === 0) fresh++;
       else if (old !== low || words[word + 1] !== high) {
         changed = true;
-        if (addressOf(old, words[word + 1] as number) !== at) this.hasOverwritten = true;
+        if (addressOf(old, words[word + 1] as number) !== at) this.isIncomplete = true;
       }
       words[word] = low;
       words[word + 1] = high;

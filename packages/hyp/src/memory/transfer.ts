@@ -81,7 +81,10 @@ export function transferMappings(from: Memextent, to: Memextent, pa: Pa, size: n
       if (intent === 0 || wanted(from.slots, slot, intent, page)) continue;
       const error = apply(slot, page, stop, intent, true);
       if (error === GunyahError.OK) continue;
-      if (mustSucceed) continue;
+      if (mustSucceed) {
+        if (slot.addrspace?.stage2 !== undefined) slot.addrspace.stage2.isIncomplete = true;
+        continue;
+      }
       if (transferMappings(to, from, pa, (stop - first) * PAGE_SIZE, true) !== GunyahError.OK)
         bug("BUG_HYP_TRANSFER", "a mapping transfer can neither be made nor undone");
       return error;

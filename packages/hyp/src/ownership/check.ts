@@ -33,7 +33,7 @@ export const OwnershipRule = {
  * Walk every table and every intent.
  *
  * An address where two extents want different pages holds the newest translation, as in the hypervisor; the older
- * intent then has none. Once that happened in an address space, missing translations there are no fault.
+ * intent then has none. Once that happened in an address space, or memory for tables ran out there, missing translations there are no fault.
  * @returns the first page that breaks a rule, or undefined
  */
 export function checkOwnership(core: HypCore): OwnershipFault | undefined {
@@ -132,7 +132,7 @@ function checkIntents(core: HypCore): OwnershipFault | undefined {
           if (core.memdb.ownerOfPage(page) !== extent.id) continue;
           const ipa = (page + intentDelta(intent)) * PAGE_SIZE;
           const there = stage2.lookup(ipa) && stage2.found.pa + (ipa % stage2.found.size) === page * PAGE_SIZE;
-          if (!there && !stage2.hasOverwritten)
+          if (!there && !stage2.isIncomplete)
             found = fault(
               page * PAGE_SIZE,
               OwnershipRule.MISSING,
