@@ -9,7 +9,7 @@
  * - tlb: the TLB set of the current EL.
  */
 import { definePredecoder, NO_PAGE } from "../decode/predecode.ts";
-import type { Description, StaticValues } from "../isa/description.ts";
+import type { Description } from "../isa/description.ts";
 import { L } from "../state/layout.ts";
 import {
   add, and, call, callIndirect, type Callable, eqz, type Expr, type FunctionBuilder, type FunctionRef, I32, I64, i32, type Label, leS, load, type Local, type ModuleBuilder, or, shrS, shrU, sub,
@@ -18,6 +18,7 @@ import {
 import { type CodeCacheFunctions, defineCodeCache, defineLook } from "./code-cache.ts";
 import { type Exits, InterpreterContext, type InterpreterFunctions, type SystemFunctions } from "./context.ts";
 import { defineFlags } from "./flags.ts";
+import { isHot } from "./hot.ts";
 import { type Handler, type HandlerTable, numberHandlers } from "./handlers.ts";
 import { HANDLER, INTERP, RECORD } from "./layout.ts";
 
@@ -34,31 +35,6 @@ export function defineInterpreterServices(module: ModuleBuilder): InterpreterSer
 export interface Interpreter {
   readonly execute: FunctionRef;
   readonly table: HandlerTable;
-}
-
-/** Which handlers go into the dispatch loop: integer code. The rest of a boot's instructions are below 0.1 %. */
-function isHot(d: Description, statics: StaticValues): boolean {
-  if (d.fp) return false;
-  switch (d.name) {
-    case "CSEL/CSINC/CSINV/CSNEG":
-    case "CCMN/CCMP (register)":
-    case "CCMN/CCMP (immediate)":
-      // VS, VC, AL and NV hardly occur
-      return statics["cond"] !== 6 && statics["cond"] !== 7 && (statics["cond"] as number) < 14;
-    case "ADD/SUB (extended register)": return statics["S"] === 0 || statics["option"] === 2 || statics["option"] === 3;
-    case "Load/store register (unprivileged)":
-    case "LDNP/STNP":
-    case "LD<op>":
-    case "SWP":
-    case "CAS":
-    case "CASP":
-    case "CRC32/CRC32C":
-    case "RMIF":
-    case "SETF8/SETF16":
-    case "LDXP/LDAXP":
-    case "STXP/STLXP": return false;
-    default: return true;
-  }
 }
 
 /** Define everything of the interpreter; exports `execute`, `predecode` and the services. */
