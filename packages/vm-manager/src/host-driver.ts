@@ -186,6 +186,7 @@ export class HostDriver implements VmManager {
     kernel.requestIrq(node.txIntid, rm.handleTx);
     kernel.requestIrq(node.rxIntid, rm.handleRx);
     scheduler.onStall = () => {
+      if (rm.retryReceive()) return;
       const calls = rm.outstanding;
       if (calls.length > 0)
         this.#log(

@@ -78,6 +78,7 @@ export class RmClient {
   #sendReadySleep: Sleep | undefined;
   #sending = false;
   readonly #senders: Sleep[] = [];
+  #receiveFailed = false;
 
   constructor(options: RmClientOptions) {
     this.#o = options;
@@ -129,6 +130,18 @@ export class RmClient {
     this.#sendReadySleep?.wake();
   };
 
+  /**
+   * Nothing else will happen: a receive that failed left its message in the queue, and no interrupt comes for it.
+   * Differs: Linux waits for the next message of RM.
+   * @returns whether there was something to try again
+   */
+  retryReceive(): boolean {
+    const failed = this.#receiveFailed;
+    this.#receiveFailed = false;
+    if (failed) this.handleRx();
+    return failed;
+  }
+
   /** The rx interrupt: read until the queue is empty. */
   readonly handleRx = (): void => {
     const { hypercalls, rxCap, rxBuffer, vcpu } = this.#o;
@@ -136,8 +149,10 @@ export class RmClient {
       const received = hypercalls.msgqReceive(rxCap, rxBuffer, RM_MESSAGE_SIZE);
       const { error, size, ready } = received;
       if (error !== 0) {
-        if (error !== GunyahError.MSGQUEUE_EMPTY)
+        if (error !== GunyahError.MSGQUEUE_EMPTY) {
           this.#o.log("warn", `failed to receive message from RM: ${gunyahErrorName(error)}`);
+          this.#receiveFailed = true;
+        }
         return;
       }
       const entry = this.#rxBytes.subarray(0, Math.min(size, RM_MESSAGE_SIZE));
