@@ -88,14 +88,14 @@ export class Memdb {
 
   /** Call `visit` for every maximal run of [pa, pa + size) that `owner` has, in order, until it returns false. */
   walk(owner: OwnerId, pa: Pa, size: number, visit: (pa: Pa, size: number) => boolean | undefined): void {
-    if (this.pagesOwned(owner) === 0) return;
+    // Extents reach over all of DRAM and often own little of it: stop when everything was seen.
+    let left = this.pagesOwned(owner);
     const end = (pa + size) / PAGE_SIZE;
-    let page = pa / PAGE_SIZE;
-    while (page < end) {
+    for (let page = pa / PAGE_SIZE; page < end && left > 0; ) {
       const run = this.#runEnd(page, end);
       if (this.ownerOfPage(page) === owner) {
         if (visit(page * PAGE_SIZE, (run - page) * PAGE_SIZE) === false) return;
-        if (this.pagesOwned(owner) === 0) return;
+        left -= run - page;
       }
       page = run;
     }
