@@ -30,7 +30,13 @@ export {
 export { hostHooks, lifecycleHooks, socHooks, traceHooks, vmmHooks } from "./hooks/standard.ts";
 export { type ClockConfig, defineMachine, type MachineConfig, type PluginEntry } from "./machine/config.ts";
 export { type LoadedConfig, loadMachineConfig } from "./machine/load-config.ts";
-export { createMachine, type Machine, type MachineOptions, type MachineState } from "./machine/machine.ts";
+export {
+  createMachine,
+  type Machine,
+  type MachineOptions,
+  type MachineState,
+  type PluginInfo,
+} from "./machine/machine.ts";
 export { GicClient, type GicClientOptions, type GicEnableOptions } from "./native/gic-client.ts";
 export {
   type AnyPlugin,

@@ -10,7 +10,7 @@ import { ModelError } from "../errors.ts";
 import type { HookSet, HookSpec, HooksOf } from "../hooks/define.ts";
 import { hostHooks, lifecycleHooks, traceHooks } from "../hooks/standard.ts";
 import { suggestion } from "../nearest.ts";
-import { tokenName } from "../plugin/define.ts";
+import { type AnyPlugin, tokenName } from "../plugin/define.ts";
 import { readOptions } from "../plugin/options.ts";
 import { missingProvider, orderPlugins, vmFunctionTaken } from "../plugin/order.ts";
 import { createHostClock, createVirtualClock } from "../soc/clock.ts";
@@ -33,6 +33,8 @@ export interface Machine {
   readonly state: MachineState;
   /** Names of the plugins, in the order in which they were set up. */
   readonly plugins: readonly string[];
+  /** The same plugins with what they provide and require, for tools. */
+  describe(): readonly PluginInfo[];
   readonly trace: TraceHub;
   readonly faults: FaultPoints;
   /** Errors: KERNEL_SERVICE_UNKNOWN */
@@ -44,6 +46,15 @@ export interface Machine {
   stop(): Promise<void>;
   /** Stop, then give everything back. The second call does nothing. Errors: KERNEL_STOP_FAILED, KERNEL_DISPOSE_FAILED */
   dispose(): Promise<void>;
+}
+
+/** What a plugin says of itself. Services by their token's name. */
+export interface PluginInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly provides: readonly string[];
+  readonly requires: readonly string[];
+  readonly vmFunction: number | undefined;
 }
 
 export interface MachineOptions {
@@ -69,6 +80,7 @@ export async function createMachine(config: MachineConfig, options: MachineOptio
 class ComposedMachine implements Machine {
   readonly config: Readonly<MachineConfig>;
   readonly plugins: string[] = [];
+  readonly #definitions: AnyPlugin[] = [];
   readonly trace = createTrace();
   readonly faults = createFaultPoints();
   state: MachineState = "ready";
@@ -120,6 +132,16 @@ class ComposedMachine implements Machine {
 
   hooks<Specs extends Readonly<Record<string, HookSpec>>>(set: HookSet<Specs>): HooksOf<Specs> {
     return this.#hooks.get(set);
+  }
+
+  describe(): readonly PluginInfo[] {
+    return this.#definitions.map(({ name, version, provides = [], requires = [], vmFunction }) => ({
+      name,
+      version,
+      provides: provides.map(tokenName),
+      requires: requires.map(tokenName),
+      vmFunction,
+    }));
   }
 
   async start(): Promise<void> {
@@ -220,6 +242,7 @@ class ComposedMachine implements Machine {
       );
     }
     this.plugins.push(name);
+    this.#definitions.push(plugin);
   }
 
   #loadKey(loads: string, key: string | number): Promise<void> {

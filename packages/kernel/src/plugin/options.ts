@@ -8,7 +8,7 @@ export interface OptionRule<Value> {
   readonly default?: Value;
   readonly required?: boolean;
   /** @returns what is wrong with the value, or undefined */
-  readonly check?: (value: NonNullable<Value>) => string | undefined;
+  check?(value: NonNullable<Value>): string | undefined;
 }
 export type OptionsSchema<Options extends object> = { readonly [Key in keyof Options]-?: OptionRule<Options[Key]> };
 
