@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import { main } from "./main.ts";
+
+process.exitCode = await main(process.argv.slice(2));
+// Nothing may keep a finished run alive: an open stdin would.
+process.exit();

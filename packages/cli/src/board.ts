@@ -1,0 +1,37 @@
+import type { BoardConfig } from "@gunyah-ts/kernel";
+
+const MiB = 2 ** 20;
+const DRAM_BASE = 0x8000_0000;
+const CARVE_OUT = 32 * MiB;
+const ROOT_VM = 4 * MiB;
+/** Host kernel, RM messages, page tables: what a host needs besides the guests' memory. */
+const HOST = 64 * MiB;
+/** WebAssembly memory ends at 4 GiB, and the CPU backend's part comes out of that. */
+const MAX_DRAM = 3584 * MiB;
+
+/**
+ * A board that no one sells: DRAM to measure at 2 GiB, a GICv3, one host CPU. For a real SoC take a preset of
+ * `@gunyah-ts/qcom-platform`.
+ *
+ * @param guestBytes memory of all guests together
+ */
+export function virtBoard(guestBytes: number): BoardConfig {
+  const size = Math.min(Math.ceil((guestBytes + HOST + CARVE_OUT + ROOT_VM) / (64 * MiB)) * 64 * MiB, MAX_DRAM);
+  const end = DRAM_BASE + size;
+  const rootVm = { base: end - CARVE_OUT - ROOT_VM, size: ROOT_VM };
+  return {
+    name: "virt",
+    dram: { base: DRAM_BASE, size },
+    carveOut: { base: end - CARVE_OUT, size: CARVE_OUT },
+    rootVm,
+    rootVmEntry: rootVm.base,
+    hostEntry: DRAM_BASE + 0x20_0000,
+    hostDtb: { base: DRAM_BASE, size: 0x1_0000 },
+    hostVmid: 3,
+    physicalCpus: 1,
+    hostCpus: 1,
+    hostGic: { distributor: 0x0800_0000, redistributors: 0x080a_0000 },
+    timerFrequencyHz: 19_200_000,
+    freeSpiStart: 960,
+  };
+}

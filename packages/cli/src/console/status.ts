@@ -1,0 +1,66 @@
+import type { HypervisorInspect } from "@gunyah-ts/kernel";
+import { formatBytes } from "../size.ts";
+
+/** What a run has done so far, for the status line and the summary at its end. */
+export class RunStatus {
+  state = "starting";
+  readonly #inspect: HypervisorInspect;
+  /** VMIDs that were there before the guest: the root VM and the host. */
+  readonly #others: ReadonlySet<number>;
+  readonly #configured: number;
+  readonly #started = performance.now();
+  #memory = 0;
+  #retired = 0;
+  #latest = { retired: 0, at: this.#started };
+
+  constructor(inspect: HypervisorInspect, configuredBytes: number) {
+    this.#inspect = inspect;
+    this.#configured = configuredBytes;
+    this.#others = new Set(inspect.vms().map(({ vmid }) => vmid));
+  }
+
+  /** Look again. The hypervisor forgets a VM that ended, so the latest figures are kept. */
+  refresh(): void {
+    for (const vm of this.#inspect.vms()) {
+      if (this.#others.has(vm.vmid)) continue;
+      this.#memory = this.#inspect.accessiblePages(vm.vmid) * 4096;
+      this.#retired = Math.max(
+        this.#retired,
+        vm.vcpus.reduce((sum, { retired }) => sum + retired, 0),
+      );
+    }
+  }
+
+  get retired(): number {
+    this.refresh();
+    return this.#retired;
+  }
+
+  get memoryProvided(): number {
+    this.refresh();
+    return this.#memory;
+  }
+
+  /** VM state, memory provided of configured, instructions a second since the last line. */
+  line(): string {
+    this.refresh();
+    const now = performance.now();
+    const rate = (this.#retired - this.#latest.retired) / Math.max(now - this.#latest.at, 1) / 1000;
+    this.#latest = { retired: this.#retired, at: now };
+    return `${this.state} | memory ${this.#memoryText} | ${rate.toFixed(0)} MIPS`;
+  }
+
+  summary(): string {
+    this.refresh();
+    const seconds = (performance.now() - this.#started) / 1000;
+    const million = this.#retired / 1e6;
+    return (
+      `${this.state} after ${seconds.toFixed(1)} s | memory ${this.#memoryText} | ` +
+      `${million.toFixed(0)} M instructions, ${(million / seconds).toFixed(0)} MIPS`
+    );
+  }
+
+  get #memoryText(): string {
+    return `${formatBytes(this.#memory)} of ${formatBytes(this.#configured)}`;
+  }
+}

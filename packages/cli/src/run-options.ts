@@ -1,0 +1,127 @@
+import { parseArgs } from "node:util";
+import { ModelError } from "@gunyah-ts/kernel";
+import type { DeviceConfig } from "@gunyah-ts/vmm";
+import { parseInteger, parseSize } from "./size.ts";
+import type { AbiName } from "./stack.ts";
+
+/** What `gunyah run` was asked for: the command line over the `guest` section of a configuration. */
+export interface RunOptions {
+  readonly config: string | undefined;
+  readonly kernel: string | undefined;
+  readonly kernelAddress: number | undefined;
+  readonly initrd: string | undefined;
+  readonly dtb: string | undefined;
+  readonly image: string | undefined;
+  readonly cmdline: string | undefined;
+  /** Bytes. */
+  readonly memory: number | undefined;
+  readonly cpus: number | undefined;
+  readonly disks: readonly DeviceConfig[];
+  readonly plugins: readonly string[];
+  readonly clock: "virtual" | "host" | undefined;
+  readonly seed: string | undefined;
+  readonly abi: AbiName | undefined;
+  readonly trace: string | undefined;
+  /** Seconds. */
+  readonly timeout: number | undefined;
+  readonly quiet: boolean;
+}
+
+export const RUN_HELP = `gunyah run [config] [options]      boot a guest
+
+  config                 gunyah.config.ts, .js or .json, or a directory with one
+  --kernel FILE          arm64 Image (raw, gzip, EFI-zboot), ELF, or a flat binary with --kernel-address
+  --kernel-address ADDR  where an Image or flat binary is loaded
+  --initrd FILE          initramfs
+  --dtb FILE             a device tree of your own
+  --image NAME           kernel and initrd made by "gunyah image", for example debian
+  --cmdline TEXT         kernel command line, added to what the console needs
+  --mem SIZE             guest memory, for example 512M or 1G (default 256M)
+  --cpus N               vCPUs, 1 to 8 (default 1)
+  --disk FILE[,ro][,overlay]   a virtio block device; overlay keeps writes in memory; may be repeated
+  --plugin NAME          load a plugin from your project; may be repeated
+  --clock host|virtual   wall clock, or time that only instructions move (default host)
+  --seed TEXT            seed of all random bytes (default: random with --clock host, 0 with virtual)
+  --abi v14|v15|v16|v17  revision of the Linux driver series; v14 gives all memory at start (default v17)
+  --trace FILE           write a trace for Perfetto or chrome://tracing
+  --timeout SECONDS      give up after this long, exit code 124
+  --quiet                no summary at the end
+
+On a terminal: Ctrl-A x quits, Ctrl-A s shows the status, Ctrl-A h helps.`;
+
+/** Errors: CLI_USAGE */
+export function parseRunOptions(args: readonly string[]): RunOptions {
+  const { values, positionals } = parse(args);
+  if (positionals.length > 1) throw usage(`one configuration at most, not ${positionals.join(" ")}`);
+  return {
+    config: positionals[0],
+    kernel: values.kernel,
+    kernelAddress: given(values["kernel-address"], (text) => parseInteger(text, "--kernel-address")),
+    initrd: values.initrd,
+    dtb: values.dtb,
+    image: values.image,
+    cmdline: values.cmdline,
+    memory: given(values.mem, (text) => parseSize(text, "--mem")),
+    cpus: given(values.cpus, (text) => parseInteger(text, "--cpus")),
+    disks: (values.disk ?? []).map(parseDisk),
+    plugins: values.plugin ?? [],
+    clock: oneOf(values.clock, "--clock", ["host", "virtual"] as const),
+    seed: values.seed,
+    abi: oneOf(values.abi, "--abi", ["v14", "v15", "v16", "v17"] as const),
+    trace: values.trace,
+    timeout: given(values.timeout, (text) => parseInteger(text, "--timeout")),
+    quiet: values.quiet ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  const list = { type: "string", multiple: true } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        kernel: text,
+        "kernel-address": text,
+        initrd: text,
+        dtb: text,
+        image: text,
+        cmdline: text,
+        mem: text,
+        cpus: text,
+        disk: list,
+        plugin: list,
+        clock: text,
+        seed: text,
+        abi: text,
+        trace: text,
+        timeout: text,
+        quiet: { type: "boolean" },
+      },
+    });
+  } catch (cause) {
+    throw usage((cause as Error).message, cause);
+  }
+}
+
+/** "path,ro,overlay". A path with a comma in it cannot be given here, but in a configuration. */
+function parseDisk(text: string): DeviceConfig {
+  const [path = "", ...flags] = text.split(",");
+  const unknown = flags.find((flag) => flag !== "ro" && flag !== "overlay");
+  if (path === "" || unknown !== undefined) throw usage(`--disk ${text}: give FILE, FILE,ro or FILE,overlay`);
+  return { type: "virtio-blk", path, readOnly: flags.includes("ro"), overlay: flags.includes("overlay") };
+}
+
+function given<T>(value: string | undefined, convert: (text: string) => T): T | undefined {
+  return value === undefined ? undefined : convert(value);
+}
+
+function oneOf<T extends string>(value: string | undefined, option: string, allowed: readonly T[]): T | undefined {
+  if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
+  throw usage(`${option} ${value}: give ${allowed.join(" or ")}`);
+}
+
+function usage(message: string, cause?: unknown): ModelError {
+  return new ModelError("CLI_USAGE", message, { cause });
+}
