@@ -147,8 +147,9 @@ describe("a queue that is treated badly", () => {
   });
 
   it("keeps notifications for a client that does not read, then drops the oldest", () => {
-    const { hyp, host } = boot();
-    const { vmid } = make({ hyp, host }, "LENT");
+    const system = boot();
+    const { hyp, host } = system;
+    const { vmid } = make(system, "LENT");
     host.takeNotifications();
     // Each failed VM_CONFIG_IMAGE and reset makes notifications; nobody reads them.
     const payload = RmCalls.VM_CONFIG_IMAGE.request.encode({
@@ -188,7 +189,7 @@ describe("a queue that is treated badly", () => {
       const { vmid } = make(system, "RUNNING", options);
       const blob = hyp.readFrom(hyp.addrspaceOf(vmid), options.base + 0x10_0000, 0x4000) as Uint8Array;
       const node = [...parseDtb(blob).root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
-      const [tx, rx] = node?.cells64("reg") as bigint[];
+      const [tx, rx] = node?.cells64("reg") ?? [];
       return { vmid, client: new Client(hyp, tx as bigint, rx as bigint) };
     });
     const clients = [host, ...guests.map(({ client }) => client)];

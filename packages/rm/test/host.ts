@@ -116,7 +116,8 @@ export function boot() {
   const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
   const [tx, rx] = node?.cells64("reg") ?? [];
   const host = new Client(hyp, tx as bigint, rx as bigint);
-  return { hyp, host, tree };
+  const write = (ipa: number, bytes: Uint8Array): boolean => hyp.writeTo(hyp.addrspaceOf(BOARD.hostVmid), ipa, bytes);
+  return { hyp, host, tree, write };
 }
 
 export interface GuestTreeOptions {
@@ -182,7 +183,7 @@ export const RWX = 7;
 
 /** Put a guest's tree into host memory, lend it and bring the VM to the state that is asked for. */
 export function make(
-  { host, hyp }: Pick<ReturnType<typeof boot>, "host" | "hyp">,
+  { host, write }: { readonly host: RmClient; write(ipa: number, bytes: Uint8Array): boolean },
   until: "LOAD" | "LENT" | "INIT" | "READY" | "RUNNING",
   options: GuestTreeOptions & {
     readonly at?: number;
@@ -192,8 +193,7 @@ export function make(
   const { at = DTB_AT, base = 0x8000_0000 } = options;
   const vmid: number = host.ok("VM_ALLOCATE", { vmid: 0, reserved: 0 }).allocated.vmid;
   if (until === "LOAD") return { vmid, handle: -1 };
-  const hostSpace = hyp.addrspaceOf(BOARD.hostVmid);
-  if (!hyp.writeTo(hostSpace, at, writeDtb(guestTree(options), { size: DTB_SIZE }))) throw new Error("host memory");
+  if (!write(at, writeDtb(guestTree(options), { size: DTB_SIZE }))) throw new Error("host memory");
   const { handle } = host.ok("MEM_LEND", lendRequest(vmid, at, DTB_SIZE));
   if (until === "LENT") return { vmid, handle };
   host.ok("VM_CONFIG_IMAGE", configRequest(vmid, handle));

@@ -186,7 +186,7 @@ function withGuest() {
   const blob = hyp.readFrom(hyp.addrspaceOf(vmid), 0x8010_0000, 0x4000) as Uint8Array;
   const tree = parseDtb(blob);
   const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
-  const [tx, rx] = node?.cells64("reg") as bigint[];
+  const [tx, rx] = node?.cells64("reg") ?? [];
   const guest = new Client(hyp, tx as bigint, rx as bigint);
   host.takeNotifications();
   return { ...system, vmid, guest, node, space: hyp.addrspaceOf(vmid), hostSpace: hyp.addrspaceOf(HOST) };

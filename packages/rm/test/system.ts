@@ -89,6 +89,13 @@ export class HostProgram implements NativeProgram {
   listen(intid: number): void {
     this.#gic.enable(this.vcpu, intid, () => this.interrupts.push(intid));
   }
+  /** Interrupts are taken where a call returns: make one that does nothing else. */
+  takeInterrupts(): number[] {
+    const x = new BigUint64Array(18);
+    x[0] = BigInt(Hypercall.hypervisor_identify.fid);
+    this.vcpu.hvc(x);
+    return this.interrupts.splice(0);
+  }
   /** Interrupts wait until the results are read. */
   call<D extends HypercallDefinition>(definition: D, inputs: HypercallInputs<D>) {
     this.vcpu.masked = true;
@@ -107,9 +114,10 @@ export function bootSystem(options: { readonly checkOwnership?: boolean } = {}) 
   });
   const clock = fakeClock();
   const trace = fakeTrace();
+  const backend = fakeCpuBackend({ memory, clock });
   const hypervisor = createHypervisor({
     board,
-    backend: fakeCpuBackend({ memory, clock }),
+    backend,
     memory,
     clock,
     entropy: createSeededEntropy(7),
@@ -130,5 +138,6 @@ export function bootSystem(options: { readonly checkOwnership?: boolean } = {}) 
   const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
   const [tx, rx] = node?.cells64("reg") ?? [];
   const host = new RmClient(new HypercallLine(program, tx as bigint, rx as bigint));
-  return { hypervisor, program, host, tree, node, memory, trace };
+  const write = (ipa: number, bytes: Uint8Array): boolean => program.vcpu.write(ipa, bytes);
+  return { hypervisor, program, host, tree, node, memory, trace, backend, write };
 }

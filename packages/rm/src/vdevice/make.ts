@@ -65,6 +65,14 @@ function findPeer(rm: RmContext, identity: string): Vm | undefined {
 
 const objectsOf = (vm: Vm): VmObjects => vm.objects as VmObjects;
 
+/** A capability for one end. Revoking alone would leave its slot in that VM's space taken, so it is deleted too. */
+function giveTo(rm: RmContext, undo: (() => void)[], to: Vm, cap: CapId, rights: number): CapId {
+  const { cspace } = objectsOf(to);
+  const copy = rm.objects.copy(cap, cspace, rights);
+  undo.push(() => rm.objects.remove(cspace, copy));
+  return copy;
+}
+
 /** The interrupt that the tree asks for, or a free one; bound to a source. */
 function bindVirq(
   vm: Vm,
@@ -113,8 +121,8 @@ function makeDoorbell(rm: RmContext, vm: Vm, config: VdeviceOf<"doorbell"> | Vde
     (vic, virq_info) => rm.hvc.call(Hypercall.doorbell_bind_virq, { doorbell: bell, vic, virq_info }).error,
   );
   const sendRights = DoorbellRight.SEND | (config.sourceCanClear ? DoorbellRight.RECEIVE : 0);
-  const sendCap = rm.objects.copy(bell, objectsOf(sender).cspace, sendRights);
-  const receiveCap = rm.objects.copy(bell, objectsOf(receiver).cspace, DoorbellRight.RECEIVE);
+  const sendCap = giveTo(rm, undo, sender, bell, sendRights);
+  const receiveCap = giveTo(rm, undo, receiver, bell, DoorbellRight.RECEIVE);
   const isReceiver = receiver === vm;
   offer(rm, vm, peer, {
     type: isReceiver ? HypResourceType.DOORBELL_SRC : HypResourceType.DOORBELL,
@@ -155,8 +163,8 @@ function makeQueue(
     wanted.receive,
     (vic, virq_info) => rm.hvc.call(Hypercall.msgqueue_bind_receive_virq, { msgqueue: queue, vic, virq_info }).error,
   );
-  const sendCap = rm.objects.copy(queue, objectsOf(sender).cspace, MsgqueueRight.SEND);
-  const receiveCap = rm.objects.copy(queue, objectsOf(receiver).cspace, MsgqueueRight.RECEIVE);
+  const sendCap = giveTo(rm, undo, sender, queue, MsgqueueRight.SEND);
+  const receiveCap = giveTo(rm, undo, receiver, queue, MsgqueueRight.RECEIVE);
   return { sendCap, receiveCap, sendIrq, receiveIrq };
 }
 
