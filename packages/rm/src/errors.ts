@@ -1,4 +1,4 @@
-import { type GunyahError, gunyahErrorName, RmError, rmErrorFromGunyah } from "@gunyah-ts/abi";
+import { type GunyahError, gunyahErrorName, type RmError, rmErrorFromGunyah } from "@gunyah-ts/abi";
 
 /** Codes of this package: what can be wrong with the machine that the RM boots on. */
 export const RM_ERRORS = {
@@ -38,5 +38,3 @@ export function errorOf(thrown: unknown): RmError {
   if (thrown instanceof RmFailure) return thrown.error;
   throw thrown;
 }
-
-export const OK = RmError.OK;
