@@ -105,12 +105,12 @@ export class Arm64Backend implements CpuBackend, Machine {
     this.wasm = instance.exports as unknown as Machine["wasm"];
 
     this.#stopListening.push(physicalMemory.onWrite((pa, size) => this.#wrote(pa, size)));
-    this.#watchAccessControl();
+    this.beforeRun();
   }
 
-  /** Access control may be installed after the backend exists. */
+  /** Access control may be installed at any time: before each run, see whether it is new. */
   #watched: unknown;
-  #watchAccessControl(): void {
+  beforeRun(): void {
     const control = this.physical.accessControl;
     if (control === this.#watched) return;
     this.#watched = control;
@@ -134,7 +134,7 @@ export class Arm64Backend implements CpuBackend, Machine {
   }
 
   createPe(config: PeConfig): Pe {
-    this.#watchAccessControl();
+    this.beforeRun();
     const index = this.#slots.indexOf(undefined);
     if (index < 0) throw arm64Error("ARM64_TOO_MANY_PES", `all ${this.maxPes} PEs exist; dispose of one or reserve more memory for the CPU backend`);
     const count = REGION.PE_COUNT >> 2;

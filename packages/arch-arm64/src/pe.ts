@@ -53,6 +53,8 @@ export class Arm64Pe implements Pe, PeCore {
   readonly #machine: Machine;
   /** Active PPIs, bit n for INTID n. */
   #activePpis = 0;
+  /** Level of the maintenance interrupt at the last `interruptsChanged`. */
+  #maintenance = false;
   #running = false;
   #disposed = false;
 
@@ -89,6 +91,7 @@ export class Arm64Pe implements Pe, PeCore {
   run(budget: number): PeExit {
     if (this.#disposed) throw arm64Error("BUG_PE_DISPOSED", `PE ${this.state.index} is gone`);
     if (this.#running) throw arm64Error("BUG_PE_REENTERED", `PE ${this.state.index} is in run`);
+    this.#machine.beforeRun();
     this.#running = true;
     const reason = this.#run(budget);
     this.#running = false;
@@ -102,7 +105,8 @@ export class Arm64Pe implements Pe, PeCore {
     // ERET from EL2
     const spsr = state.low(S.SPSR_EL2);
     const ss = (spsr & PSTATE.SS) === 0 ? 0 : this.debug.returnSs(spsr, true);
-    state.set64(L.PC, state.slot(S.ELR_EL2));
+    state.set(L.PC, state.low(S.ELR_EL2));
+    state.set(L.PC + 4, state.high(S.ELR_EL2));
     state.set(L.LEAVE, LEAVE.LOOK_UP);
     state.set(L.BUDGET, 0);
     state.set(L.EXECUTE_BUDGET, 0);
@@ -119,8 +123,7 @@ export class Arm64Pe implements Pe, PeCore {
         if ((pending & PENDING.EXIT) !== 0) return this.#leave(PeExit.BUDGET);
         if ((pending & PENDING.SYNC) !== 0) this.debug.update();
       }
-      if (this.pendingInterrupt >= 0) return this.#leave(PeExit.IRQ);
-      this.interruptsChanged();
+      if (this.#isInterrupted) return this.#leave(PeExit.IRQ);
       if (this.#takeVirtualInterrupt()) continue;
       const left = end - (state.f64[L.RETIRED >> 3] as number);
       if (left <= 0) return this.#leave(PeExit.BUDGET);
@@ -164,8 +167,10 @@ export class Arm64Pe implements Pe, PeCore {
   /** Leave for a reason that is no exception: ELR_EL2 and SPSR_EL2 hold the state to resume from. */
   #leave(reason: PeExit): PeExit {
     const { state, wasm } = this;
-    state.setSlot(S.ELR_EL2, state.get64(L.PC));
-    state.setSlot(S.SPSR_EL2, BigInt(wasm.composeSpsr(state.base) >>> 0));
+    state.setLow(S.ELR_EL2, state.get(L.PC));
+    state.setHigh(S.ELR_EL2, state.get(L.PC + 4));
+    state.setLow(S.SPSR_EL2, wasm.composeSpsr(state.base));
+    state.setHigh(S.SPSR_EL2, 0);
     return reason;
   }
 
@@ -219,6 +224,7 @@ export class Arm64Pe implements Pe, PeCore {
 
   interruptsChanged(): boolean {
     this.state.set(M.LINES, this.lines());
+    this.#maintenance = this.gic.maintenance;
     this.state.raise(PENDING.INTERRUPT);
     return true;
   }
@@ -226,6 +232,16 @@ export class Arm64Pe implements Pe, PeCore {
   #asserted(intid: number): boolean {
     if (intid === PePpi.MAINTENANCE) return this.gic.maintenance;
     return this.timers.asserted(intid === PePpi.VIRTUAL_TIMER);
+  }
+
+  /** `pendingInterrupt >= 0`, for each turn of the run loop: list registers as of the last `interruptsChanged`. */
+  get #isInterrupted(): boolean {
+    const active = this.#activePpis;
+    return (
+      (this.#maintenance && (active & (1 << PePpi.MAINTENANCE)) === 0) ||
+      ((active & (1 << PePpi.VIRTUAL_TIMER)) === 0 && this.timers.asserted(true)) ||
+      ((active & (1 << PePpi.PHYSICAL_TIMER)) === 0 && this.timers.asserted(false))
+    );
   }
 
   get pendingInterrupt(): Intid | -1 {

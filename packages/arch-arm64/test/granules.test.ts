@@ -42,8 +42,7 @@ function build(grain: number, va: number, pa: number, leafLevel = 3): { root: nu
       table = child;
     }
   };
-  map(CODE, CODE, 3);
-  // The probe is less than a page of 4 KiB from its vectors.
+  for (let page = CODE; page < CODE + 0x4000; page += Math.max(0x1000, 2 ** grain)) map(page, page, 3);
   map(va, pa, leafLevel);
   const tg0 = grain === 12 ? 0n : grain === 14 ? 2n : 1n;
   return { root, tcr: 16n | (tg0 << 14n) | (1n << 23n) | (5n << 32n) };

@@ -239,6 +239,9 @@ export class VirtualCpuInterface {
   }
   /** Level of the maintenance interrupt. */
   get maintenance(): boolean {
-    return (this.#state.low(S.ICH_HCR) & ICH.EN) !== 0 && this.misr !== 0;
+    const hcr = this.#state.low(S.ICH_HCR);
+    if ((hcr & ICH.EN) === 0) return false;
+    // Asked on every entry: with no condition enabled only an EOI can assert it.
+    return (hcr & 0xfe) === 0 ? this.eisr !== 0 : this.misr !== 0;
   }
 }

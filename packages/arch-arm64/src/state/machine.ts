@@ -15,6 +15,8 @@ export interface Machine {
   };
   readonly pes: readonly PeCore[];
   pesOf(vmid: number): readonly PeCore[];
+  /** Notice what changed around the backend since the last run. */
+  beforeRun(): void;
   /** Account for retired instructions. */
   retire(instructions: number): void;
   /** Instructions that may run before the counter reaches `deadline`; at least 1. `slice` bounds it when time is the host's. */

@@ -11,7 +11,7 @@ import { type StateBlock, S } from "../state/block.ts";
 import { ACCESS, L, LEAVE, PENDING } from "../state/layout.ts";
 import type { PeCore } from "../state/core.ts";
 import { Route, routeOf, updateControls } from "./controls.ts";
-import { type SystemRegister, systemRegister, systemRegisterAt } from "./table.ts";
+import { SYSTEM_REGISTERS, type SystemRegister, systemRegisterAt } from "./table.ts";
 
 /** Results of a write, as in the seam. */
 const LEFT = 0;
@@ -28,12 +28,15 @@ function systemSyndrome(word: number, isRead: boolean): number {
 }
 
 interface Behaviour {
+  /** The value as a number below 2^53, without a BigInt; -1: ask `read`. */
+  readNumber?(pe: PeCore): number;
   read?(pe: PeCore): bigint;
   /** Returns GO_ON when left out. */
   write?(pe: PeCore, value: bigint): void;
 }
 
 const number = (read: (pe: PeCore) => number, write?: (pe: PeCore, value: number) => void): Behaviour => ({
+  readNumber: read,
   read: (pe) => BigInt(read(pe)),
   ...(write === undefined ? {} : { write: (pe, value) => write(pe, Number(value & LOW32)) }),
 });
@@ -52,10 +55,10 @@ const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
   DBGCLAIMSET_EL1: number(() => 0xff, (pe, value) => { pe.claim |= value & 0xff; }),
   DBGCLAIMCLR_EL1: number((pe) => pe.claim, (pe, value) => { pe.claim &= ~value; }),
 
-  CNTPCT_EL0: { read: (pe) => pe.account().cntpct },
-  CNTVCT_EL0: { read: (pe) => pe.account().cntvct },
-  CNTV_CTL_EL0: { read: (pe) => pe.account().readControl(true), write: (pe, value) => pe.state.setSlot(S.CNTV_CTL, value & 3n) },
-  CNTP_CTL_EL0: { read: (pe) => pe.account().readControl(false), write: (pe, value) => pe.state.setSlot(S.CNTP_CTL, value & 3n) },
+  CNTPCT_EL0: number((pe) => pe.account().cntpctNumber),
+  CNTVCT_EL0: { readNumber: (pe) => pe.account().cntvctNumber, read: (pe) => pe.account().cntvct },
+  CNTV_CTL_EL0: number((pe) => pe.account().readControl(true), (pe, value) => pe.state.setLow(S.CNTV_CTL, value & 3)),
+  CNTP_CTL_EL0: number((pe) => pe.account().readControl(false), (pe, value) => pe.state.setLow(S.CNTP_CTL, value & 3)),
   CNTV_TVAL_EL0: { read: (pe) => pe.account().readTimerValue(true), write: (pe, value) => pe.account().writeTimerValue(true, value) },
   CNTP_TVAL_EL0: { read: (pe) => pe.account().readTimerValue(false), write: (pe, value) => pe.account().writeTimerValue(false, value) },
 
@@ -84,16 +87,27 @@ const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
   ICH_ELRSR_EL2: number((pe) => pe.gic.elrsr),
 };
 
+/** By slot: what `read` and `write` find in one step. */
+const BEHAVIOUR_BY_SLOT: readonly (Behaviour | undefined)[] = SYSTEM_REGISTERS.map((row) => (row.kind === "call" ? BEHAVIOUR[row.name] : undefined));
+/** By slot, for reads at EL0, reads at EL1, writes at EL0 and EL1: bits 0-3; 4: acknowledges an interrupt. */
+const PERMITTED = Uint8Array.from(
+  SYSTEM_REGISTERS,
+  ({ el0, el1, name }) =>
+    (el0.includes("r") ? 1 : 0) | (el1.includes("r") ? 2 : 0) | (el0.includes("w") ? 4 : 0) | (el1.includes("w") ? 8 : 0) | (name.startsWith("ICC_IAR") ? 16 : 0),
+);
+const ACKNOWLEDGES = 16;
+const TWO_32 = 2 ** 32;
+
 /** Read a register as EL2 does: no traps, no EL checks. Used by `Pe.read` and by EL1's allowed reads. */
 export function readRegister(pe: PeCore, row: SystemRegister): bigint {
   if (row.kind === "slot") return pe.state.slot(row.slot);
-  return BEHAVIOUR[row.name]?.read?.(pe) ?? pe.state.slot(row.slot);
+  return BEHAVIOUR_BY_SLOT[row.slot]?.read?.(pe) ?? pe.state.slot(row.slot);
 }
 
 /** Write a register and carry out its effect. Returns whether anything else may now be looked up differently. */
 export function writeRegister(pe: PeCore, row: SystemRegister, value: bigint): boolean {
   const { state } = pe;
-  const behaviour = BEHAVIOUR[row.name];
+  const behaviour = BEHAVIOUR_BY_SLOT[row.slot];
   const old = state.slot(row.slot);
   if (row.kind === "call" && behaviour !== undefined) {
     behaviour.write?.(pe, value);
@@ -185,12 +199,18 @@ export class SystemAccess {
     const el = state.get(L.EL);
     const row = systemRegisterAt((word >>> 5) & 0x7fff);
     if (row === undefined) return this.#absent(word, true);
-    if (!(el === 0 ? row.el0 : row.el1).includes("r") || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0)) return this.#undefined();
+    const { slot } = row;
+    const permitted = PERMITTED[slot] as number;
+    if ((permitted & (1 << el)) === 0 || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0)) return this.#undefined();
     const route = routeOf(state, row.trap, el, true);
     if (route !== Route.ALLOWED) return this.#trap(route, word, true);
     if (row.kind === "inline") return this.#undefined();
-    state.set64(L.SYS_VALUE, readRegister(this.#pe, row));
-    if (row.name === "ICC_IAR1_EL1" || row.name === "ICC_IAR0_EL1") this.#pe.interruptsChanged();
+    const value = BEHAVIOUR_BY_SLOT[slot]?.readNumber?.(this.#pe) ?? -1;
+    if (value >= 0) {
+      state.set(L.SYS_VALUE, value % TWO_32 | 0);
+      state.set(L.SYS_VALUE + 4, (value / TWO_32) | 0);
+    } else state.set64(L.SYS_VALUE, readRegister(this.#pe, row));
+    if ((permitted & ACKNOWLEDGES) !== 0) this.#pe.interruptsChanged();
     return GO_ON;
   }
 
@@ -200,7 +220,7 @@ export class SystemAccess {
     const el = state.get(L.EL);
     const row = systemRegisterAt((word >>> 5) & 0x7fff);
     if (row === undefined) return this.#absent(word, false);
-    if (!(el === 0 ? row.el0 : row.el1).includes("w") || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0)) return this.#undefined();
+    if (((PERMITTED[row.slot] as number) & (4 << el)) === 0 || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0)) return this.#undefined();
     const route = routeOf(state, row.trap, el, false);
     if (route !== Route.ALLOWED) return this.#trap(route, word, false);
     if (row.kind === "inline") return this.#undefined();
@@ -323,9 +343,4 @@ export class SystemAccess {
     state.set(L.LEAVE, LEAVE.WAIT);
     return LEFT;
   }
-}
-
-/** For `Pe.read` and `Pe.write`: a row by name, or undefined. */
-export function rowOf(name: string): SystemRegister | undefined {
-  return systemRegister(name);
 }

@@ -334,7 +334,10 @@ export function dispatchIndex(op0: number, op1: number, crn: number, crm: number
   return ((op0 & 1) << 14) | (op1 << 11) | (crn << 7) | (crm << 3) | op2;
 }
 
-const byIndex = new Map(registers.map((r) => [dispatchIndex(r.op0, r.op1, r.crn, r.crm, r.op2), r]));
+/** Slot plus 1 by dispatch index, 0 for none. */
+const slotAt = new Uint16Array(1 << 15);
+for (const r of registers) slotAt[dispatchIndex(r.op0, r.op1, r.crn, r.crm, r.op2)] = r.slot + 1;
+/** The row at a dispatch index. */
 export function systemRegisterAt(index: number): SystemRegister | undefined {
-  return byIndex.get(index);
+  return registers[(slotAt[index] as number) - 1];
 }

@@ -28,10 +28,24 @@ export class GenericTimers {
     return BigInt.asUintN(64, this.cntpct - this.#state.slot(S.CNTVOFF));
   }
 
+  /** CNTVCT_EL0 as a number, or -1 when it takes more than 53 bits: then `cntvct` has it. */
+  get cntvctNumber(): number {
+    const state = this.#state;
+    const offset = toNumber(state.high(S.CNTVOFF), state.low(S.CNTVOFF));
+    return Math.max(-1, this.#clock.now() - offset);
+  }
+  get cntpctNumber(): number {
+    return this.#clock.now();
+  }
+
   /** Whether CNTV or CNTP's condition holds: ISTATUS of an enabled timer. */
   condition(virtual: boolean): boolean {
     const ctl = this.#state.low(virtual ? S.CNTV_CTL : S.CNTP_CTL);
     if ((ctl & CTL.ENABLE) === 0) return false;
+    const now = virtual ? this.cntvctNumber : this.#clock.now();
+    const compare = virtual ? S.CNTV_CVAL : S.CNTP_CVAL;
+    // Doubles order integers exactly below 2^53, and any of them against what is above.
+    if (now >= 0) return now >= toNumber(this.#state.high(compare), this.#state.low(compare));
     return virtual ? this.cntvct >= this.#state.slot(S.CNTV_CVAL) : this.cntpct >= this.#state.slot(S.CNTP_CVAL);
   }
   /** Level of the timer's interrupt. Cheap while the timer is off or masked. */
@@ -40,9 +54,9 @@ export class GenericTimers {
     return (ctl & (CTL.ENABLE | CTL.IMASK)) === CTL.ENABLE && this.condition(virtual);
   }
   /** CNTV_CTL_EL0, CNTP_CTL_EL0 with ISTATUS. */
-  readControl(virtual: boolean): bigint {
+  readControl(virtual: boolean): number {
     const ctl = this.#state.low(virtual ? S.CNTV_CTL : S.CNTP_CTL) & (CTL.ENABLE | CTL.IMASK);
-    return BigInt(this.condition(virtual) ? ctl | CTL.ISTATUS : ctl);
+    return this.condition(virtual) ? ctl | CTL.ISTATUS : ctl;
   }
   /** CNTV_TVAL_EL0, CNTP_TVAL_EL0: what is left, 32 bits signed. */
   readTimerValue(virtual: boolean): bigint {

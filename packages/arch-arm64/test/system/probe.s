@@ -18,6 +18,15 @@ vectors:
 	.set n, n + 1
 .endr
 
+// A table whose every vector returns at once, for measurements.
+.balign 2048
+.global vectors_eret
+vectors_eret:
+.rept 16
+	eret
+	.balign 128
+.endr
+
 probe p_ldr, ldr x0, [x1]
 probe p_str, str x0, [x1]
 probe p_ldrb, ldrb w5, [x1]
@@ -157,3 +166,29 @@ p_toel0:
 	msr elr_el1, x1
 	msr spsr_el1, x2
 	eret
+
+// Loops of x0 turns for measurements: one SVC; one HVC; one load from the next page, x2 pages in all; a slow register.
+.global b_svc
+b_svc:	svc #0
+	subs x0, x0, #1
+	b.ne b_svc
+	hvc #0
+.global b_hvc
+b_hvc:	hvc #1
+	b b_hvc
+.global b_pages
+b_pages:
+	mov x4, x2
+	mov x3, x1
+1:	ldr x5, [x3]
+	add x3, x3, #4096
+	subs x4, x4, #1
+	b.ne 1b
+	subs x0, x0, #1
+	b.ne b_pages
+	hvc #0
+.global b_mrs
+b_mrs:	mrs x1, cntv_ctl_el0
+	subs x0, x0, #1
+	b.ne b_mrs
+	hvc #0
