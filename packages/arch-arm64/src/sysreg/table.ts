@@ -156,8 +156,8 @@ id("ID_AA64DFR0_EL1", "3 0 0 5 0", 0x1030_5006n);
 id("ID_AA64DFR1_EL1", "3 0 0 5 1", 0n);
 id("ID_AA64AFR0_EL1", "3 0 0 5 4", 0n);
 id("ID_AA64AFR1_EL1", "3 0 0 5 5", 0n);
-/** AES and PMULL, SHA1, SHA256, CRC32, LSE, DotProd, FlagM. */
-id("ID_AA64ISAR0_EL1", "3 0 0 6 0", 0x0010_1000_0021_1120n);
+/** AES and PMULL, SHA1, SHA256, CRC32, LSE, RDM, DotProd, FlagM. */
+id("ID_AA64ISAR0_EL1", "3 0 0 6 0", 0x0010_1000_1021_1120n);
 /** LRCPC. */
 id("ID_AA64ISAR1_EL1", "3 0 0 6 1", 0x0010_0000n);
 id("ID_AA64ISAR2_EL1", "3 0 0 6 2", 0n);

@@ -3,7 +3,7 @@ import { Flow } from "../../src/isa/description.ts";
 import type { Description } from "../../src/isa/description.ts";
 import { L } from "../../src/state/layout.ts";
 import { FlatMachine } from "../../src/testing/flat-machine.ts";
-import { CODE_ENTRY, FIELD, WINDOW, WINDOW_SIZE } from "./state.ts";
+import { CODE_ENTRY, FIELD, MAX_WORDS, WINDOW, WINDOW_SIZE } from "./state.ts";
 
 const BRK = 0xd4200000;
 
@@ -25,7 +25,7 @@ export class Replay {
     const { machine } = this;
     const { data, s } = machine;
     const count = state.getUint32(FIELD.WORD_COUNT, true);
-    machine.writeWords(CODE_ENTRY, [...Array.from({ length: count }, (_, i) => state.getUint32(FIELD.WORDS + 4 * i, true)), BRK]);
+    machine.writeWords(CODE_ENTRY, Array.from({ length: MAX_WORDS + 1 }, (_, i) => (i < count ? state.getUint32(FIELD.WORDS + 4 * i, true) : BRK)));
     machine.write(WINDOW, new Uint8Array(state.buffer, state.byteOffset + FIELD.WINDOW, WINDOW_SIZE));
     const source = new Uint8Array(state.buffer, state.byteOffset, FIELD.BYTES);
     this.#bytes.set(source.subarray(FIELD.X, FIELD.X + 31 * 8), s + L.X);
