@@ -23,18 +23,37 @@ function report(what: string, turns: number, run: () => void, less = 0): number 
   return ns;
 }
 
-const loop = report("loop of two instructions, one turn", 5e6, () => stage.try("p_loop", { X0: 5_000_000 }, { budget: 2e9 }));
-report("SVC from EL0, vector, ERET", 3e5, () => {
-  stage.reset();
-  pe.write("VBAR_EL1", ERET_VECTORS);
-  stage.try("b_svc", { X0: 300_000 }, { el: 0, budget: 901_000 });
-}, loop);
+const loop = report("loop of two instructions, one turn", 5e6, () =>
+  stage.try("p_loop", { X0: 5_000_000 }, { budget: 2e9 }),
+);
+report(
+  "SVC from EL0, vector, ERET",
+  3e5,
+  () => {
+    stage.reset();
+    pe.write("VBAR_EL1", ERET_VECTORS);
+    stage.try("b_svc", { X0: 300_000 }, { el: 0, budget: 901_000 });
+  },
+  loop,
+);
 report("HVC to EL2 and back into the PE", 2e5, () => {
   stage.try("b_hvc");
   for (let n = 0; n < 200_000; n++) pe.run(1000);
 });
 stage.reset();
 // The identity map is one block of 1 GiB at stage 1 and blocks of 2 MiB at stage 2.
-const hit = report("load, TLB hit", 1e6, () => stage.try("b_pages", { X0: 4000, X1: CODE & ~0xf_ffff, X2: 250 }, { budget: 2e9 }));
-report("TLB miss: stage 1 block, stage 2 block", 1e6, () => stage.try("b_pages", { X0: 300, X1: DRAM_BASE, X2: 3333 }, { budget: 2e9 }), hit);
-report("MRS of a register with behaviour (CNTV_CTL_EL0)", 1e6, () => stage.try("b_mrs", { X0: 1_000_000 }, { budget: 2e9 }), loop);
+const hit = report("load, TLB hit", 1e6, () =>
+  stage.try("b_pages", { X0: 4000, X1: CODE & ~0xf_ffff, X2: 250 }, { budget: 2e9 }),
+);
+report(
+  "TLB miss: stage 1 block, stage 2 block",
+  1e6,
+  () => stage.try("b_pages", { X0: 300, X1: DRAM_BASE, X2: 3333 }, { budget: 2e9 }),
+  hit,
+);
+report(
+  "MRS of a register with behaviour (CNTV_CTL_EL0)",
+  1e6,
+  () => stage.try("b_mrs", { X0: 1_000_000 }, { budget: 2e9 }),
+  loop,
+);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds kernels.bin (flat, for 0x40080000) and records its SHA-256. Needs gcc-aarch64-linux-gnu (Debian 12: gcc 12.2).
+# Builds kernels.bin (flat, for 0x40200000) and records its SHA-256. Needs gcc-aarch64-linux-gnu (Debian 12: gcc 12.2).
 set -eu
 cd "$(dirname "$0")"
 here=$PWD

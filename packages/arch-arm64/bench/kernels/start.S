@@ -1,7 +1,7 @@
 /*
- * Bare-metal entry at EL1, MMU off, loaded at 0x40080000 with QEMU's `virt` memory map.
+ * Bare-metal entry at EL1, MMU off, loaded at 0x40200000 with QEMU's `virt` memory map.
  *
- * Parameters, written by the loader: 0x40070000 kernel number, 0x40070008 rounds, 0x40070010 print the result.
+ * Parameters, written by the loader: 0x40180000 kernel number, 0x40180008 rounds, 0x40180010 print the result.
  * Ends with PSCI SYSTEM_OFF by HVC, the checksum in X1.
  */
         .section .text.start, "ax"
@@ -32,14 +32,14 @@ _start:
         orr     x1, x1, x2
         msr     sctlr_el1, x1
         isb
-        ldr     x9, =0x40070000
+        ldr     x9, =0x40180000
         ldp     x10, x1, [x9]
         ldr     x0, =memory
         adr     x11, kernels
         ldr     x11, [x11, x10, lsl #3]
         blr     x11
         mov     x1, x0
-        ldr     x9, =0x40070010
+        ldr     x9, =0x40180010
         ldr     x9, [x9]
         cbz     x9, 3f
         /* sixteen hexadecimal digits to the PL011 */

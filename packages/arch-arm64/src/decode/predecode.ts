@@ -4,10 +4,28 @@
  * Bits 31:21 choose among lists of descriptions, in which masks are compared one after the other, most specific first.
  * It is WebAssembly because cold code is what a boot is made of.
  */
-import { HANDLER, RECORD, SHARED } from "../interp/layout.ts";
+
 import { type HandlerTable, hasSamePageForm } from "../interp/handlers.ts";
+import { HANDLER, RECORD, SHARED } from "../interp/layout.ts";
 import { type Description, staticRank, Word } from "../isa/description.ts";
-import { add, and, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, I32, type I64, i32, load, ltU, type ModuleBuilder, select, shl, shrU } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  I32,
+  type I64,
+  i32,
+  load,
+  ltU,
+  type ModuleBuilder,
+  select,
+  shl,
+  shrU,
+} from "../wasm/index.ts";
 
 /** A `pageOffset` that keeps branches from being taken for branches within a page. */
 export const NO_PAGE = -0x40000000;
@@ -32,14 +50,27 @@ export function candidates(descriptions: readonly Description[]): readonly (read
 }
 
 /** Write one description's record. */
-function decodeOne(f: FunctionBuilder, d: Description, table: HandlerTable, record: Expr<I32>, word: Expr<I32>, pageOffset: Expr<I32>): void {
+function decodeOne(
+  f: FunctionBuilder,
+  d: Description,
+  table: HandlerTable,
+  record: Expr<I32>,
+  word: Expr<I32>,
+  pageOffset: Expr<I32>,
+): void {
   const w = new Word(d.pattern, word, <T extends I32 | I64>(e: Expr<T>) => f.temp(e));
-  if (d.valid !== undefined) f.if(eqz(d.valid(w)), () => {
-    f.store("i32_16", record, i32(HANDLER.UNDEFINED));
-    f.return();
-  });
+  if (d.valid !== undefined)
+    f.if(eqz(d.valid(w)), () => {
+      f.store("i32_16", record, i32(HANDLER.UNDEFINED));
+      f.return();
+    });
   const operands = d.operands(w);
-  for (const [slot, offset] of [["d", RECORD.D], ["n", RECORD.N], ["m", RECORD.M], ["a", RECORD.A]] as const) {
+  for (const [slot, offset] of [
+    ["d", RECORD.D],
+    ["n", RECORD.N],
+    ["m", RECORD.M],
+    ["a", RECORD.A],
+  ] as const) {
     const value = operands[slot];
     if (value !== undefined && slot !== "a") f.store("i32_16", record, value, offset);
   }
@@ -58,34 +89,49 @@ function decodeOne(f: FunctionBuilder, d: Description, table: HandlerTable, reco
 }
 
 /** predecode(record, word, pageOffset): `pageOffset` is the instruction's offset in its page, or NO_PAGE. */
-export function definePredecoder(module: ModuleBuilder, descriptions: readonly Description[], table: HandlerTable): FunctionRef {
+export function definePredecoder(
+  module: ModuleBuilder,
+  descriptions: readonly Description[],
+  table: HandlerTable,
+): FunctionRef {
   module.data(SHARED.HANDLERS, new Uint8Array(table.byRank.buffer));
   const decoders = new Map<Description, FunctionRef>();
   for (const d of descriptions)
-    decoders.set(d, module.func(`decode ${d.name}`, [I32, I32, I32], [], (f, record, word, pageOffset) => decodeOne(f, d, table, record, word, pageOffset)));
-
-  return module.func("predecode", [I32, I32, I32], [], (f, record, word, pageOffset) => {
-    const lists: (readonly Description[])[] = [];
-    const listOf = new Map<string, number>();
-    const byIndex = candidates(descriptions).map((list) => {
-      const key = list.map((d) => d.name).join("\n");
-      const known = listOf.get(key);
-      if (known !== undefined) return known;
-      listOf.set(key, lists.length);
-      return lists.push(list) - 1;
-    });
-    f.switch(
-      shrU(word, INDEX_SHIFT),
-      lists.map((list) => () => {
-        for (const d of list)
-          f.if(eq(and(word, d.pattern.mask | 0), d.pattern.value | 0), () => {
-            f.call(decoders.get(d) as FunctionRef, [record, word, pageOffset]);
-            f.return();
-          });
-      }),
-      undefined,
-      byIndex,
+    decoders.set(
+      d,
+      module.func(`decode ${d.name}`, [I32, I32, I32], [], (f, record, word, pageOffset) =>
+        decodeOne(f, d, table, record, word, pageOffset),
+      ),
     );
-    f.store("i32_16", record, i32(HANDLER.UNDEFINED));
-  }, { export: true });
+
+  return module.func(
+    "predecode",
+    [I32, I32, I32],
+    [],
+    (f, record, word, pageOffset) => {
+      const lists: (readonly Description[])[] = [];
+      const listOf = new Map<string, number>();
+      const byIndex = candidates(descriptions).map((list) => {
+        const key = list.map((d) => d.name).join("\n");
+        const known = listOf.get(key);
+        if (known !== undefined) return known;
+        listOf.set(key, lists.length);
+        return lists.push(list) - 1;
+      });
+      f.switch(
+        shrU(word, INDEX_SHIFT),
+        lists.map((list) => () => {
+          for (const d of list)
+            f.if(eq(and(word, d.pattern.mask | 0), d.pattern.value | 0), () => {
+              f.call(decoders.get(d) as FunctionRef, [record, word, pageOffset]);
+              f.return();
+            });
+        }),
+        undefined,
+        byIndex,
+      );
+      f.store("i32_16", record, i32(HANDLER.UNDEFINED));
+    },
+    { export: true },
+  );
 }

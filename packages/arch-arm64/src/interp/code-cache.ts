@@ -4,11 +4,31 @@
  * Pages are keyed by where they lie in DRAM, so every virtual alias and every PE shares them. A full cache starts anew
  * as a whole: a page costs 16 KiB, so 180 MiB hold 11,000 pages, and a boot of Linux executes from about 1,600.
  */
-import { L, TLB } from "../state/layout.ts";
+import { L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION, stateBase } from "../state/region.ts";
-import { STATE_BYTES } from "../state/layout.ts";
 import {
-  add, and, type Callable, call, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, shl, shrU, sub, toI32,
+  add,
+  and,
+  type Callable,
+  call,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  load,
+  ltU,
+  type ModuleBuilder,
+  ne,
+  shl,
+  shrU,
+  sub,
+  toI32,
   toI64U,
 } from "../wasm/index.ts";
 import { CODE_PAGE, HANDLER, INTERP, RECORD, SHARED } from "./layout.ts";
@@ -30,7 +50,11 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     const i = f.local(I32);
     const state = f.local(I32);
     f.store("i32", SHARED.FLUSHES, add(load("i32", SHARED.FLUSHES), 1));
-    f.memoryFill(load("i32", SHARED.PAGE_TABLE), 0, sub(load("i32", SHARED.PAGES_START), load("i32", SHARED.PAGE_TABLE)));
+    f.memoryFill(
+      load("i32", SHARED.PAGE_TABLE),
+      0,
+      sub(load("i32", SHARED.PAGES_START), load("i32", SHARED.PAGE_TABLE)),
+    );
     f.store("i32", SHARED.PAGES_NEXT, load("i32", SHARED.PAGES_START));
     // fetch entries remember code pages: empty them in every PE
     f.set(state, stateBase(0));
@@ -38,7 +62,8 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     f.block((done) => {
       f.loop((again) => {
         f.brIf(eqz(i), done);
-        for (const set of [L.TLB_EL0, L.TLB_EL1]) f.memoryFill(add(state, set + TLB.FETCH), 0xff, TLB.ENTRIES * TLB.ENTRY_BYTES);
+        for (const set of [L.TLB_EL0, L.TLB_EL1])
+          f.memoryFill(add(state, set + TLB.FETCH), 0xff, TLB.ENTRIES * TLB.ENTRY_BYTES);
         f.set(state, add(state, STATE_BYTES));
         f.set(i, sub(i, 1));
         f.br(again);
@@ -46,42 +71,64 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     });
   });
 
-  const codePage = module.func("codePage", [I32], [I32], (f, page) => {
-    const slot = f.local(I32);
-    f.set(slot, load("i32", tableEntry(page)));
-    f.if(slot, () => f.return(slot));
-    f.if(gtU(add(load("i32", SHARED.PAGES_NEXT), CODE_PAGE.BYTES), load("i32", SHARED.PAGES_END)), () => f.call(flush, []));
-    f.set(slot, load("i32", SHARED.PAGES_NEXT));
-    f.store("i32", SHARED.PAGES_NEXT, add(slot, CODE_PAGE.BYTES));
-    f.memoryFill(slot, 0, CODE_PAGE.BYTES);
-    f.store("i32_16", slot, i32(HANDLER.PAGE_END), CODE_PAGE.END);
-    f.store("i32", slot, page, CODE_PAGE.HOST);
-    f.store("i32", tableEntry(page), slot);
-    f.return(slot);
-  }, { export: true });
+  const codePage = module.func(
+    "codePage",
+    [I32],
+    [I32],
+    (f, page) => {
+      const slot = f.local(I32);
+      f.set(slot, load("i32", tableEntry(page)));
+      f.if(slot, () => f.return(slot));
+      f.if(gtU(add(load("i32", SHARED.PAGES_NEXT), CODE_PAGE.BYTES), load("i32", SHARED.PAGES_END)), () =>
+        f.call(flush, []),
+      );
+      f.set(slot, load("i32", SHARED.PAGES_NEXT));
+      f.store("i32", SHARED.PAGES_NEXT, add(slot, CODE_PAGE.BYTES));
+      f.memoryFill(slot, 0, CODE_PAGE.BYTES);
+      f.store("i32_16", slot, i32(HANDLER.PAGE_END), CODE_PAGE.END);
+      f.store("i32", slot, page, CODE_PAGE.HOST);
+      f.store("i32", tableEntry(page), slot);
+      f.return(slot);
+    },
+    { export: true },
+  );
 
-  const isCode = module.func("isCode", [I32], [I32], (f, page) => f.return(load("i32", tableEntry(page))), { export: true });
+  const isCode = module.func("isCode", [I32], [I32], (f, page) => f.return(load("i32", tableEntry(page))), {
+    export: true,
+  });
 
-  const codeStore = module.func("codeStore", [I32, I32], [], (f, host, size) => {
-    const slot = f.local(I32);
-    const word = f.local(I32);
-    const last = f.local(I32);
-    f.set(slot, load("i32", tableEntry(and(host, -4096))));
-    f.if(eqz(slot), () => f.return());
-    f.set(word, shl(and(host, 0xffc), 2));
-    f.set(last, shl(and(add(host, sub(size, 1)), 0xffc), 2));
-    f.loop((again) => {
-      f.store("i32_16", add(slot, word), i32(HANDLER.UNDECODED));
-      f.set(word, add(word, RECORD.BYTES));
-      f.brIf(ltU(word, add(last, 1)), again);
-    });
-  }, { export: true });
+  const codeStore = module.func(
+    "codeStore",
+    [I32, I32],
+    [],
+    (f, host, size) => {
+      const slot = f.local(I32);
+      const word = f.local(I32);
+      const last = f.local(I32);
+      f.set(slot, load("i32", tableEntry(and(host, -4096))));
+      f.if(eqz(slot), () => f.return());
+      f.set(word, shl(and(host, 0xffc), 2));
+      f.set(last, shl(and(add(host, sub(size, 1)), 0xffc), 2));
+      f.loop((again) => {
+        f.store("i32_16", add(slot, word), i32(HANDLER.UNDECODED));
+        f.set(word, add(word, RECORD.BYTES));
+        f.brIf(ltU(word, add(last, 1)), again);
+      });
+    },
+    { export: true },
+  );
 
-  const dropCode = module.func("dropCode", [I32], [], (f, page) => {
-    const slot = f.local(I32);
-    f.set(slot, load("i32", tableEntry(page)));
-    f.if(slot, () => f.memoryFill(slot, 0, CODE_PAGE.END));
-  }, { export: true });
+  const dropCode = module.func(
+    "dropCode",
+    [I32],
+    [],
+    (f, page) => {
+      const slot = f.local(I32);
+      f.set(slot, load("i32", tableEntry(page)));
+      f.if(slot, () => f.memoryFill(slot, 0, CODE_PAGE.END));
+    },
+    { export: true },
+  );
 
   return { codePage, isCode, codeStore, dropCode };
 }

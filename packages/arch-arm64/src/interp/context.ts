@@ -9,8 +9,38 @@ import type { Slot } from "../isa/description.ts";
 import { ACCESS, L, TLB } from "../state/layout.ts";
 import type { SYSTEM_FUNCTIONS } from "../state/seam.ts";
 import {
-  add, and, atomicCmpxchg, atomicRmw, type Callable, call, eq, eqz, type Expr, type FunctionBuilder, geS, I32, I64, i32, i64, load, loadV128, type Local, ltS, ltU,
-  type ModuleBuilder, ne, or, shrU, sub, toI32, toI64S, toI64U, type V128, v128, type ValueType, xor,
+  add,
+  and,
+  atomicCmpxchg,
+  atomicRmw,
+  type Callable,
+  call,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  geS,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  load,
+  loadV128,
+  ltS,
+  ltU,
+  type ModuleBuilder,
+  ne,
+  or,
+  shrU,
+  sub,
+  toI32,
+  toI64S,
+  toI64U,
+  type V128,
+  type ValueType,
+  v128,
+  xor,
 } from "../wasm/index.ts";
 import { nzcvOf, storeNzcv } from "./flags.ts";
 import { FLAGS, INTERP, RECORD, SHARED } from "./layout.ts";
@@ -61,7 +91,12 @@ export class InterpreterContext implements Context {
     state: Expr<I32>,
     p: Expr<I32>,
     exits: Exits,
-    shared: { readonly system: SystemFunctions; readonly own: InterpreterFunctions; readonly helpers: Map<string, Callable>; readonly module: ModuleBuilder },
+    shared: {
+      readonly system: SystemFunctions;
+      readonly own: InterpreterFunctions;
+      readonly helpers: Map<string, Callable>;
+      readonly module: ModuleBuilder;
+    },
     samePage: boolean,
   ) {
     this.f = f;
@@ -181,14 +216,22 @@ export class InterpreterContext implements Context {
     const c = this.carry();
     const inverted = (cond & 1) === 1;
     switch (cond >> 1) {
-      case 0: return inverted ? ne(z, 0) : eqz(z);
-      case 1: return inverted ? eqz(c) : c;
-      case 2: return inverted ? geS(n, 0) : ltS(n, 0);
-      case 3: return inverted ? geS(v, 0) : ltS(v, 0);
-      case 4: return inverted ? or(eqz(c), eqz(z)) : and(c, ne(z, 0));
-      case 5: return inverted ? ltS(xor(n, v), 0) : geS(xor(n, v), 0);
-      case 6: return inverted ? or(eqz(z), ltS(xor(n, v), 0)) : and(ne(z, 0), geS(xor(n, v), 0));
-      default: return i32(1);
+      case 0:
+        return inverted ? ne(z, 0) : eqz(z);
+      case 1:
+        return inverted ? eqz(c) : c;
+      case 2:
+        return inverted ? geS(n, 0) : ltS(n, 0);
+      case 3:
+        return inverted ? geS(v, 0) : ltS(v, 0);
+      case 4:
+        return inverted ? or(eqz(c), eqz(z)) : and(c, ne(z, 0));
+      case 5:
+        return inverted ? ltS(xor(n, v), 0) : geS(xor(n, v), 0);
+      case 6:
+        return inverted ? or(eqz(z), ltS(xor(n, v), 0)) : and(ne(z, 0), geS(xor(n, v), 0));
+      default:
+        return i32(1);
     }
   }
 
@@ -204,7 +247,14 @@ export class InterpreterContext implements Context {
     );
   }
   /** TLB lookup; `hit` gets the address in the fast case, `miss` after the slow one. */
-  #translate(address: Expr<I64>, bytes: number, write: boolean, options: AccessOptions, hit: (host: Expr<I32>) => void, miss: (host: Expr<I32>) => void): void {
+  #translate(
+    address: Expr<I64>,
+    bytes: number,
+    write: boolean,
+    options: AccessOptions,
+    hit: (host: Expr<I32>) => void,
+    miss: (host: Expr<I32>) => void,
+  ): void {
     const f = this.f;
     const array = write ? TLB.WRITE : TLB.READ;
     const set = options.unprivileged === true ? load("i32", this.state, L.TLB_SET_EL0) : this.#exits.tlbSet();
@@ -219,7 +269,17 @@ export class InterpreterContext implements Context {
       () => hit(add(toI32(address), load("i32", entry, array + 8))),
       () => {
         const host = f.local(I32);
-        f.set(host, call<I32>(this.#own.access, this.state, this.#p, this.#exits.left(), address, i32(this.#accessWord(bytes, options, write))));
+        f.set(
+          host,
+          call<I32>(
+            this.#own.access,
+            this.state,
+            this.#p,
+            this.#exits.left(),
+            address,
+            i32(this.#accessWord(bytes, options, write)),
+          ),
+        );
         f.if(eqz(host), () => this.#exits.resume());
         miss(host);
       },
@@ -249,7 +309,8 @@ export class InterpreterContext implements Context {
       (host) => write(this.temp(host)),
       (host) => {
         write(host);
-        if (options.aligned !== true && bytes > 1) this.f.if(eq(host, add(this.state, L.BOUNCE)), () => this.f.call(this.#system.bounceCommit, [this.state]));
+        if (options.aligned !== true && bytes > 1)
+          this.f.if(eq(host, add(this.state, L.BOUNCE)), () => this.f.call(this.#system.bounceCommit, [this.state]));
       },
     );
   }
@@ -265,7 +326,9 @@ export class InterpreterContext implements Context {
     );
   }
   checkSpAlignment(): void {
-    this.f.if(and(load("i32", this.state, L.SP), load("i32", this.state, L.SP_ALIGN)), () => this.#raise(this.#system.spAlignment, []));
+    this.f.if(and(load("i32", this.state, L.SP), load("i32", this.state, L.SP_ALIGN)), () =>
+      this.#raise(this.#system.spAlignment, []),
+    );
   }
 
   // ---- exclusives
@@ -283,16 +346,19 @@ export class InterpreterContext implements Context {
     const status = this.local(I32);
     const [seenLow, seenHigh] = [load("i64", this.state, L.EXCL_VALUE), load("i64", this.state, L.EXCL_VALUE + 8)];
     f.set(status, 1);
-    f.if(and(eq(load("i64", this.state, L.EXCL_ADDRESS), toI64U(host)), eq(load("i32", this.state, L.EXCL_SIZE), bytes)), () => {
-      if (high === undefined) {
-        const kind = ({ 1: "i64_8", 2: "i64_16", 4: "i64_32", 8: "i64" } as const)[bytes as 8];
-        f.set(status, ne(atomicCmpxchg(kind, host, seenLow, low), seenLow));
-      } else {
-        const [expectedLow, expectedHigh] = [this.temp(seenLow), this.temp(seenHigh)];
-        const [oldLow, oldHigh] = this.compareAndSwap128(host, [expectedLow, expectedHigh], [low, high]);
-        f.set(status, or(ne(oldLow, expectedLow), ne(oldHigh, expectedHigh)));
-      }
-    });
+    f.if(
+      and(eq(load("i64", this.state, L.EXCL_ADDRESS), toI64U(host)), eq(load("i32", this.state, L.EXCL_SIZE), bytes)),
+      () => {
+        if (high === undefined) {
+          const kind = ({ 1: "i64_8", 2: "i64_16", 4: "i64_32", 8: "i64" } as const)[bytes as 8];
+          f.set(status, ne(atomicCmpxchg(kind, host, seenLow, low), seenLow));
+        } else {
+          const [expectedLow, expectedHigh] = [this.temp(seenLow), this.temp(seenHigh)];
+          const [oldLow, oldHigh] = this.compareAndSwap128(host, [expectedLow, expectedHigh], [low, high]);
+          f.set(status, or(ne(oldLow, expectedLow), ne(oldHigh, expectedHigh)));
+        }
+      },
+    );
     this.clearExclusive();
     return status;
   }

@@ -3,7 +3,23 @@
  */
 import { L } from "../state/layout.ts";
 import {
-  and, eqz, type Expr, type FunctionBuilder, type FunctionRef, I32, type I64, i64, load, ltS, type ModuleBuilder, ne, or, shl, shrU, sub, toI64U,
+  and,
+  type Expr,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  I32,
+  type I64,
+  i64,
+  load,
+  ltS,
+  type ModuleBuilder,
+  ne,
+  or,
+  shl,
+  shrU,
+  sub,
+  toI64U,
 } from "../wasm/index.ts";
 import { FLAGS } from "./layout.ts";
 
@@ -25,16 +41,31 @@ export function storeNzcv(f: FunctionBuilder, s: Expr<I32>, value: Expr<I32>): v
 }
 
 /** packNzcv(s) -> bits 31:28, also stored in the state block; unpackNzcv(s, bits 31:28). */
-export function defineFlags(module: ModuleBuilder): { readonly packNzcv: FunctionRef; readonly unpackNzcv: FunctionRef } {
-  const packNzcv = module.func("packNzcv", [I32], [I32], (f, s) => {
-    const packed = f.local(I32);
-    f.set(packed, shl(nzcvOf(s), 28));
-    f.store("i32", s, packed, L.NZCV);
-    f.return(packed);
-  }, { export: true });
-  const unpackNzcv = module.func("unpackNzcv", [I32, I32], [], (f, s, nzcv) => {
-    f.store("i32", s, and(nzcv, 0xf0000000 | 0), L.NZCV);
-    storeNzcv(f, s, f.temp(shrU(nzcv, 28)));
-  }, { export: true });
+export function defineFlags(module: ModuleBuilder): {
+  readonly packNzcv: FunctionRef;
+  readonly unpackNzcv: FunctionRef;
+} {
+  const packNzcv = module.func(
+    "packNzcv",
+    [I32],
+    [I32],
+    (f, s) => {
+      const packed = f.local(I32);
+      f.set(packed, shl(nzcvOf(s), 28));
+      f.store("i32", s, packed, L.NZCV);
+      f.return(packed);
+    },
+    { export: true },
+  );
+  const unpackNzcv = module.func(
+    "unpackNzcv",
+    [I32, I32],
+    [],
+    (f, s, nzcv) => {
+      f.store("i32", s, and(nzcv, 0xf0000000 | 0), L.NZCV);
+      storeNzcv(f, s, f.temp(shrU(nzcv, 28)));
+    },
+    { export: true },
+  );
   return { packNzcv, unpackNzcv };
 }

@@ -26,7 +26,10 @@ export interface HandlerTable {
 
 export const hasSamePageForm = (d: Description) => d.flow === Flow.DIRECT || d.flow === Flow.CONDITIONAL;
 
-export function numberHandlers(descriptions: readonly Description[], isInline: (d: Description, statics: StaticValues) => boolean): HandlerTable {
+export function numberHandlers(
+  descriptions: readonly Description[],
+  isInline: (d: Description, statics: StaticValues) => boolean,
+): HandlerTable {
   const base = new Map<Description, number>();
   let ranks = 0;
   const inline: (Omit<Handler, "number"> & { entry: number })[] = [];

@@ -12,14 +12,35 @@ import { definePredecoder, NO_PAGE } from "../decode/predecode.ts";
 import type { Description } from "../isa/description.ts";
 import { L } from "../state/layout.ts";
 import {
-  add, and, call, callIndirect, type Callable, eqz, type Expr, type FunctionBuilder, type FunctionRef, I32, I64, i32, type Label, leS, load, type Local, type ModuleBuilder, or, shrS, shrU, sub,
-  toI32, toI64U,
+  add,
+  and,
+  type Callable,
+  call,
+  callIndirect,
+  type Expr,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  I32,
+  I64,
+  i32,
+  type Label,
+  type Local,
+  leS,
+  load,
+  type ModuleBuilder,
+  or,
+  shrS,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
 } from "../wasm/index.ts";
 import { type CodeCacheFunctions, defineCodeCache, defineLook } from "./code-cache.ts";
 import { type Exits, InterpreterContext, type InterpreterFunctions, type SystemFunctions } from "./context.ts";
 import { defineFlags } from "./flags.ts";
-import { isHot } from "./hot.ts";
 import { type Handler, type HandlerTable, numberHandlers } from "./handlers.ts";
+import { isHot } from "./hot.ts";
 import { HANDLER, INTERP, RECORD } from "./layout.ts";
 
 /** The part that the system side calls; declared before it. */
@@ -38,7 +59,12 @@ export interface Interpreter {
 }
 
 /** Define everything of the interpreter; exports `execute`, `predecode` and the services. */
-export function defineInterpreter(module: ModuleBuilder, services: InterpreterServices, system: SystemFunctions, descriptions: readonly Description[]): Interpreter {
+export function defineInterpreter(
+  module: ModuleBuilder,
+  services: InterpreterServices,
+  system: SystemFunctions,
+  descriptions: readonly Description[],
+): Interpreter {
   const table = numberHandlers(descriptions, isHot);
   const predecode = definePredecoder(module, descriptions, table);
   const look = defineLook(module, services, system);
@@ -51,11 +77,17 @@ export function defineInterpreter(module: ModuleBuilder, services: InterpreterSe
     f.if(eqz(host), () => f.store("i32", s, sub(left, 1), L.BUDGET));
     f.return(host);
   });
-  const shared = { system, own: { access, look } satisfies InterpreterFunctions, helpers: new Map<string, Callable>(), module };
+  const shared = {
+    system,
+    own: { access, look } satisfies InterpreterFunctions,
+    helpers: new Map<string, Callable>(),
+    module,
+  };
 
   const outlineType = module.type([I32, I32], [I32]);
   const outline: FunctionRef[] = [];
-  for (let number = table.inlineCount; number < table.handlers.length; number++) outline.push(defineOutline(table.handlers[number] as Handler));
+  for (let number = table.inlineCount; number < table.handlers.length; number++)
+    outline.push(defineOutline(table.handlers[number] as Handler));
   const functionTable = module.table(Math.max(1, outline.length));
   if (outline.length > 0) module.elements(functionTable, 0, outline);
 
@@ -88,36 +120,50 @@ export function defineInterpreter(module: ModuleBuilder, services: InterpreterSe
     exits.next();
   }
 
-  const execute = module.func("execute", [I32], [], (f, s) => {
-    const p = f.local(I32);
-    const account = f.local(I32);
-    const bias = f.local(I64);
-    const tlb = f.local(I32);
-    const stepping = f.local(I32);
-    const left = () => sub(account, shrU(p, 4));
-    f.store("i32", s, i32(0), L.LEAVE);
+  const execute = module.func(
+    "execute",
+    [I32],
+    [],
+    (f, s) => {
+      const p = f.local(I32);
+      const account = f.local(I32);
+      const bias = f.local(I64);
+      const tlb = f.local(I32);
+      const stepping = f.local(I32);
+      const left = () => sub(account, shrU(p, 4));
+      f.store("i32", s, i32(0), L.LEAVE);
 
-    f.block((leave) => {
-      f.loop((resume) => {
-        f.block((lookUp) => {
-          // spent, or someone wants us to look up
-          f.brIf(or(or(load("i32", s, L.LEAVE), load("i32", s, L.PENDING)), or(stepping, leS(load("i32", s, L.BUDGET), 0))), leave);
-          f.set(p, call<I32>(look, s, load("i64", s, L.PC), load("i32", s, L.BUDGET)));
-          f.brIf(eqz(p), resume);
-          f.if(load("i32", s, L.STEPPING), () => beginStep(f, s, p, stepping));
-          f.set(bias, load("i64", s, INTERP.BIAS));
-          f.set(tlb, load("i32", s, L.TLB_SET));
-          f.set(account, add(load("i32", s, L.BUDGET), shrU(p, 4)));
-          f.loop((dispatch) => {
-            dispatchLoop(f, s, { p, account, bias, tlb, left }, { dispatch, resume, lookUp });
+      f.block((leave) => {
+        f.loop((resume) => {
+          f.block((lookUp) => {
+            // spent, or someone wants us to look up
+            f.brIf(
+              or(
+                or(load("i32", s, L.LEAVE), load("i32", s, L.PENDING)),
+                or(stepping, leS(load("i32", s, L.BUDGET), 0)),
+              ),
+              leave,
+            );
+            f.set(p, call<I32>(look, s, load("i64", s, L.PC), load("i32", s, L.BUDGET)));
+            f.brIf(eqz(p), resume);
+            f.if(load("i32", s, L.STEPPING), () => beginStep(f, s, p, stepping));
+            f.set(bias, load("i64", s, INTERP.BIAS));
+            f.set(tlb, load("i32", s, L.TLB_SET));
+            f.set(account, add(load("i32", s, L.BUDGET), shrU(p, 4)));
+            f.loop((dispatch) => {
+              dispatchLoop(f, s, { p, account, bias, tlb, left }, { dispatch, resume, lookUp });
+            });
           });
+          f.store("i64", s, add(bias, toI64U(shrU(p, 2))), L.PC);
+          f.store("i32", s, left(), L.BUDGET);
         });
-        f.store("i64", s, add(bias, toI64U(shrU(p, 2))), L.PC);
-        f.store("i32", s, left(), L.BUDGET);
       });
-    });
-    f.if(stepping, () => f.store("i32", s, add(load("i32", s, L.BUDGET), load("i32", s, INTERP.STEP_BUDGET)), L.BUDGET));
-  }, { export: true });
+      f.if(stepping, () =>
+        f.store("i32", s, add(load("i32", s, L.BUDGET), load("i32", s, INTERP.STEP_BUDGET)), L.BUDGET),
+      );
+    },
+    { export: true },
+  );
 
   /** Execute a copy of the record, followed by one that ends the step; the budget is one instruction meanwhile. */
   function beginStep(f: FunctionBuilder, s: Expr<I32>, p: Local<I32>, stepping: Local<I32>): void {
@@ -185,17 +231,30 @@ export function defineInterpreter(module: ModuleBuilder, services: InterpreterSe
     cases[HANDLER.STEP_END] = () => f.br(labels.lookUp);
     for (let number = HANDLER.FIRST; number < table.inlineCount; number++) {
       const handler = table.handlers[number] as Handler;
-      cases[number] = () => f.scope(() => runHandler(new InterpreterContext(f, s, p, exits, shared, handler.samePage), handler, exits));
+      cases[number] = () =>
+        f.scope(() => runHandler(new InterpreterContext(f, s, p, exits, shared, handler.samePage), handler, exits));
     }
-    f.switch(load("i32_16u", p, RECORD.HANDLER), cases.map((body, i) => (i < HANDLER.FIRST ? () => f.scope(body) : body)), () => {
-      f.store("i32", s, account, INTERP.ACCOUNT);
-      f.set(p, callIndirect(outlineType, I32, functionTable.index, sub(load("i32_16u", p, RECORD.HANDLER), table.inlineCount), s, p));
-      f.brIf(p, labels.dispatch);
-      f.br(labels.resume);
-    });
+    f.switch(
+      load("i32_16u", p, RECORD.HANDLER),
+      cases.map((body, i) => (i < HANDLER.FIRST ? () => f.scope(body) : body)),
+      () => {
+        f.store("i32", s, account, INTERP.ACCOUNT);
+        f.set(
+          p,
+          callIndirect(
+            outlineType,
+            I32,
+            functionTable.index,
+            sub(load("i32_16u", p, RECORD.HANDLER), table.inlineCount),
+            s,
+            p,
+          ),
+        );
+        f.brIf(p, labels.dispatch);
+        f.br(labels.resume);
+      },
+    );
   }
 
   return { execute, table };
 }
-
-

@@ -2,7 +2,24 @@
  * Pieces that several integer descriptions share.
  */
 import {
-  add, and, type Expr, I32, I64, i32, i64, or, rotr, shl, shrS, shrU, signExtend16, signExtend8, sub, toI32, toI64S, toI64U,
+  add,
+  and,
+  type Expr,
+  type I32,
+  I64,
+  i32,
+  i64,
+  or,
+  rotr,
+  shl,
+  shrS,
+  shrU,
+  signExtend8,
+  signExtend16,
+  sub,
+  toI32,
+  toI64S,
+  toI64U,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import type { Slot } from "./description.ts";
@@ -52,23 +69,34 @@ export function shiftedReg(c: Context, sf: number, shift: number, slot: Slot): I
   if (shift === 4) return value;
   const count = widen(sf, c.imm()) as Same;
   switch (shift) {
-    case 0: return shl(value, count);
-    case 1: return shrU(value, count);
-    case 2: return shrS(value, count);
-    default: return rotr(value, count);
+    case 0:
+      return shl(value, count);
+    case 1:
+      return shrU(value, count);
+    case 2:
+      return shrS(value, count);
+    default:
+      return rotr(value, count);
   }
 }
 
 /** ExtendReg before its shift, 64 bits. `option`: UXTB, UXTH, UXTW, UXTX, SXTB, SXTH, SXTW, SXTX. */
 export function extendReg(c: Context, option: number, slot: Slot): Expr<I64> {
   switch (option) {
-    case 0: return and(c.x(slot), 0xff);
-    case 1: return and(c.x(slot), 0xffff);
-    case 2: return toI64U(c.w(slot));
-    case 4: return signExtend8(c.x(slot));
-    case 5: return signExtend16(c.x(slot));
-    case 6: return toI64S(c.w(slot));
-    default: return c.x(slot);
+    case 0:
+      return and(c.x(slot), 0xff);
+    case 1:
+      return and(c.x(slot), 0xffff);
+    case 2:
+      return toI64U(c.w(slot));
+    case 4:
+      return signExtend8(c.x(slot));
+    case 5:
+      return signExtend16(c.x(slot));
+    case 6:
+      return toI64S(c.w(slot));
+    default:
+      return c.x(slot);
   }
 }
 

@@ -2,7 +2,23 @@
  * Atomic memory operations (FEAT_LSE) and LDAPR (FEAT_LRCPC). Source: DDI 0487 K.a C4.1.90 (atomic memory operations).
  */
 import {
-  and, atomicCmpxchg, atomicLoad, atomicRmw, type Expr, gtS, gtU, type I32, I64, ltS, ltU, ne, not, select, signExtend16, signExtend32, signExtend8,
+  and,
+  atomicCmpxchg,
+  atomicLoad,
+  atomicRmw,
+  type Expr,
+  gtS,
+  gtU,
+  type I32,
+  I64,
+  ltS,
+  ltU,
+  ne,
+  not,
+  select,
+  signExtend8,
+  signExtend16,
+  signExtend32,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define } from "./description.ts";
@@ -44,11 +60,16 @@ const atomicOperation = define({
     const kind = ATOMIC_KIND[size as 0];
     const rmw = (op: "add" | "and" | "xor" | "or", value: Expr<I64>) => atomicRmw(op, kind, host, value) as Expr<I64>;
     switch (opc) {
-      case 0: return c.setX("d", rmw("add", operand));
-      case 1: return c.setX("d", rmw("and", and(not(operand), widthMask(size))));
-      case 2: return c.setX("d", rmw("xor", operand));
-      case 3: return c.setX("d", rmw("or", operand));
-      default: return c.setX("d", minMax(c, size, opc, host, operand));
+      case 0:
+        return c.setX("d", rmw("add", operand));
+      case 1:
+        return c.setX("d", rmw("and", and(not(operand), widthMask(size))));
+      case 2:
+        return c.setX("d", rmw("xor", operand));
+      case 3:
+        return c.setX("d", rmw("or", operand));
+      default:
+        return c.setX("d", minMax(c, size, opc, host, operand));
     }
   },
   syntax: (f) => {
@@ -88,7 +109,8 @@ const loadAcquireRcpc = define({
     const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host) as Expr<I64>);
   },
-  syntax: (f) => `ldapr${["b", "h", "", ""][f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, [${regSp(1, f["Rn"])}]`,
+  syntax: (f) =>
+    `ldapr${["b", "h", "", ""][f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, [${regSp(1, f["Rn"])}]`,
   test: { memoryBytes: 8 },
 });
 

@@ -1,7 +1,7 @@
 /**
  * Branches and exception generation. Source: DDI 0487 K.a C4.1.88.
  */
-import { and, eqz, type Expr, type I32, i32, ne, or, shl, shrU, toI32, toI64U } from "../wasm/index.ts";
+import { and, type Expr, eqz, type I32, i32, ne, or, shl, shrU, toI32, toI64U } from "../wasm/index.ts";
 import { readReg } from "./arithmetic.ts";
 import { type Description, define, Flow } from "./description.ts";
 import { CONDITION_NAME, hex, immediate, reg, signExtend } from "./syntax.ts";
@@ -52,7 +52,11 @@ const testAndBranch = define({
   name: "TBZ/TBNZ",
   pattern: "b5 011011 op b40:5 imm14:14 Rt:5",
   statics: { op: "op" },
-  operands: (w) => ({ n: w.xSlot("Rt"), imm: shl(w.signed("imm14"), 2), imm2: or(shl(w.field("b5"), 5), w.field("b40")) }),
+  operands: (w) => ({
+    n: w.xSlot("Rt"),
+    imm: shl(w.signed("imm14"), 2),
+    imm2: or(shl(w.field("b5"), 5), w.field("b40")),
+  }),
   flow: Flow.CONDITIONAL,
   execute: (c, { op }) => {
     const bit = and(toI32(shrU(c.x("n"), toI64U(c.imm2()))), 1);
@@ -78,7 +82,12 @@ const branchRegister = define({
     if (opc === 1) c.link();
     c.branchTo(to);
   },
-  syntax: (f) => (f["opc"] === 2 ? (f["Rn"] === 30 ? "ret" : `ret ${reg(1, f["Rn"])}`) : `${f["opc"] ? "blr" : "br"} ${reg(1, f["Rn"])}`),
+  syntax: (f) =>
+    f["opc"] === 2
+      ? f["Rn"] === 30
+        ? "ret"
+        : `ret ${reg(1, f["Rn"])}`
+      : `${f["opc"] ? "blr" : "br"} ${reg(1, f["Rn"])}`,
   test: SKIP,
 });
 
@@ -91,7 +100,12 @@ const eret = define({
   test: SKIP,
 });
 
-const exception = (name: string, opc: string, ll: string, kind: "svc" | "hvc" | "smc" | "brk" | "undefined"): Description =>
+const exception = (
+  name: string,
+  opc: string,
+  ll: string,
+  kind: "svc" | "hvc" | "smc" | "brk" | "undefined",
+): Description =>
   define({
     name: name.toUpperCase(),
     pattern: `11010100 ${opc} imm16:16 000 ${ll}`,
@@ -113,8 +127,18 @@ const permanentlyUndefined = define({
 });
 
 export const BRANCHES: readonly Description[] = [
-  branchImmediate(false), branchImmediate(true), branchConditional, compareAndBranch, testAndBranch, branchRegister, eret,
-  exception("svc", "000", "01", "svc"), exception("hvc", "000", "10", "hvc"), exception("smc", "000", "11", "smc"), exception("brk", "001", "00", "brk"),
+  branchImmediate(false),
+  branchImmediate(true),
+  branchConditional,
+  compareAndBranch,
+  testAndBranch,
+  branchRegister,
+  eret,
+  exception("svc", "000", "01", "svc"),
+  exception("hvc", "000", "10", "hvc"),
+  exception("smc", "000", "11", "smc"),
+  exception("brk", "001", "00", "brk"),
   // HLT is UNDEFINED while halting debug is off, which it always is
-  exception("hlt", "010", "00", "undefined"), permanentlyUndefined,
+  exception("hlt", "010", "00", "undefined"),
+  permanentlyUndefined,
 ];

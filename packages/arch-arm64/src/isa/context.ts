@@ -8,7 +8,17 @@
  * Expressions are evaluated where they are used, and each time. A value that is used twice, or that must survive a
  * write of a register that it was made from, is named with `temp`. Read every source before the first write.
  */
-import type { Callable, Expr, FunctionBuilder, I32, I64, Local, ModuleBuilder, V128, ValueType } from "../wasm/index.ts";
+import type {
+  Callable,
+  Expr,
+  FunctionBuilder,
+  I32,
+  I64,
+  Local,
+  ModuleBuilder,
+  V128,
+  ValueType,
+} from "../wasm/index.ts";
 import type { Slot } from "./description.ts";
 
 /** Checks that an access asks for beyond the ordinary. Source: DDI 0487 B2.5 (alignment), AccessDescriptor. */
@@ -113,7 +123,11 @@ export interface Context {
   /** Store `low` (and `high`) where the monitor still holds. @returns the status, 0 stored, 1 not; named */
   storeExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): Expr<I32>;
   /** Compare-and-swap of 16 bytes (low half first); gives what was there, named. */
-  compareAndSwap128(host: Expr<I32>, expected: readonly [Expr<I64>, Expr<I64>], replacement: readonly [Expr<I64>, Expr<I64>]): readonly [Expr<I64>, Expr<I64>];
+  compareAndSwap128(
+    host: Expr<I32>,
+    expected: readonly [Expr<I64>, Expr<I64>],
+    replacement: readonly [Expr<I64>, Expr<I64>],
+  ): readonly [Expr<I64>, Expr<I64>];
   /** CheckSPAlignment, for accesses whose base is SP. */
   checkSpAlignment(): void;
 

@@ -1,7 +1,20 @@
 /**
  * CRC32 and CRC32C as one WebAssembly helper each. Source: DDI 0487, CRC32 and BitReverse(Poly32Mod2(…)).
  */
-import { and, type Callable, I32, I64, i32, ltS, type ModuleBuilder, neg, shrU, sub, toI32, xor } from "../wasm/index.ts";
+import {
+  and,
+  type Callable,
+  I32,
+  I64,
+  i32,
+  ltS,
+  type ModuleBuilder,
+  neg,
+  shrU,
+  sub,
+  toI32,
+  xor,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 
 /** Reflected polynomials. */

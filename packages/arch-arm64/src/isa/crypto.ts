@@ -3,7 +3,24 @@
  *
  * Source: DDI 0487 K.a C4.1.96 (cryptographic AES, three-register SHA, two-register SHA); FIPS 197; FIPS 180-4.
  */
-import { add, and, call, type Expr, extractLane, type I32, or, replaceLane, rotl, rotr, shrU, shuffle, toI64U, V128, v128, xor } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  call,
+  type Expr,
+  extractLane,
+  type I32,
+  or,
+  replaceLane,
+  rotl,
+  rotr,
+  shrU,
+  shuffle,
+  toI64U,
+  V128,
+  v128,
+  xor,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define } from "./description.ts";
 import { op, shift, splat, standardSlots, unarySlots, vand, vor, vxor } from "./simd-lanes.ts";
@@ -43,7 +60,12 @@ function substitute(c: Context, name: string, table: () => Uint8Array, v: Vector
       const bytes = table();
       let result: Vector | undefined;
       for (let row = 0; row < 16; row++) {
-        const part = op("swizzle", 0, v128(bytes.slice(16 * row, 16 * row + 16)), row === 0 ? x : op("sub", 0, x, splat(0, BigInt(16 * row))));
+        const part = op(
+          "swizzle",
+          0,
+          v128(bytes.slice(16 * row, 16 * row + 16)),
+          row === 0 ? x : op("sub", 0, x, splat(0, BigInt(16 * row))),
+        );
         result = result === undefined ? part : vor(result, part);
       }
       f.return(result as Vector);
@@ -54,14 +76,23 @@ function substitute(c: Context, name: string, table: () => Uint8Array, v: Vector
 
 /** Byte 4 * column + row comes from column + row (or column - row). */
 const shiftRows = (v: Vector, inverted: boolean): Vector =>
-  shuffle(v, v, Array.from({ length: 16 }, (_, at) => {
-    const row = at & 3;
-    const column = at >> 2;
-    return 4 * ((inverted ? column - row + 4 : column + row) & 3) + row;
-  }));
+  shuffle(
+    v,
+    v,
+    Array.from({ length: 16 }, (_, at) => {
+      const row = at & 3;
+      const column = at >> 2;
+      return 4 * ((inverted ? column - row + 4 : column + row) & 3) + row;
+    }),
+  );
 /** Times x in GF(2^8). */
 const double = (v: Vector): Vector => vxor(shift("shl", 0, v, 1), vand(shift("shr_s", 0, v, 7), splat(0, 0x1bn)));
-const rotateColumn = (v: Vector, by: number): Vector => shuffle(v, v, Array.from({ length: 16 }, (_, at) => (at & ~3) + ((at + by) & 3)));
+const rotateColumn = (v: Vector, by: number): Vector =>
+  shuffle(
+    v,
+    v,
+    Array.from({ length: 16 }, (_, at) => (at & ~3) + ((at + by) & 3)),
+  );
 function mixColumns(c: Context, v: Vector): Vector {
   const next = c.temp(rotateColumn(v, 1));
   return vxor(vxor(double(c.temp(vxor(v, next))), next), vxor(rotateColumn(v, 2), rotateColumn(v, 3)));
@@ -76,7 +107,12 @@ const aes: readonly Description[] = [
       fp: true,
       execute: (c) => {
         const state = c.temp(shiftRows(c.temp(vxor(c.v("d"), c.v("n"))), decrypt === 1));
-        c.setV("d", decrypt ? substitute(c, "aes.inverse", () => inverse(sBox()), state) : substitute(c, "aes.forward", sBox, state));
+        c.setV(
+          "d",
+          decrypt
+            ? substitute(c, "aes.inverse", () => inverse(sBox()), state)
+            : substitute(c, "aes.forward", sBox, state),
+        );
       },
       syntax: (f) => `${decrypt ? "aesd" : "aese"} v${f["Rd"]}.16b, v${f["Rn"]}.16b`,
     }),
@@ -120,7 +156,13 @@ const choose = (x: Expr<I32>, y: Expr<I32>, z: Expr<I32>) => xor(and(xor(y, z), 
 const parity = (x: Expr<I32>, y: Expr<I32>, z: Expr<I32>) => xor(xor(x, y), z);
 const majority = (x: Expr<I32>, y: Expr<I32>, z: Expr<I32>) => or(and(x, y), and(or(x, y), z));
 
-const sha1Rounds = ([["sha1c", "000", choose], ["sha1p", "001", parity], ["sha1m", "010", majority]] as const).map(([mnemonic, opcode, combine]) =>
+const sha1Rounds = (
+  [
+    ["sha1c", "000", choose],
+    ["sha1p", "001", parity],
+    ["sha1m", "010", majority],
+  ] as const
+).map(([mnemonic, opcode, combine]) =>
   define({
     name: mnemonic.toUpperCase(),
     pattern: `01011110 00 0 Rm:5 0 ${opcode} 00 Rn:5 Rd:5`,
@@ -159,7 +201,10 @@ const sha256Hash = [0, 1].map((part2) =>
         const t = c.temp(add(add(y[3], sigma1), add(choose(y[0], y[1], y[2]), w[i] as Expr<I32>)));
         const e = c.temp(add(t, x[3]));
         const a = c.temp(add(t, add(sigma0, majority(x[0], x[1], x[2]))));
-        [x, y] = [[a, x[0], x[1], x[2]], [e, y[0], y[1], y[2]]];
+        [x, y] = [
+          [a, x[0], x[1], x[2]],
+          [e, y[0], y[1], y[2]],
+        ];
       }
       c.setV("d", vectorOf(c, part2 ? y : x));
     },
@@ -216,7 +261,10 @@ const schedule: readonly Description[] = [
       const n = words(c, c.v("n"));
       const t = [xor(d[0], n[1]), xor(d[1], n[2]), xor(d[2], n[3]), d[3]].map((e) => c.temp(e)) as Words;
       const r0 = c.temp(rotl(t[0], 1));
-      c.setV("d", vectorOf(c, [r0, c.temp(rotl(t[1], 1)), c.temp(rotl(t[2], 1)), c.temp(xor(rotl(t[3], 1), rotl(t[0], 2)))]));
+      c.setV(
+        "d",
+        vectorOf(c, [r0, c.temp(rotl(t[1], 1)), c.temp(rotl(t[2], 1)), c.temp(xor(rotl(t[3], 1), rotl(t[0], 2)))]),
+      );
     },
     syntax: (f) => `sha1su1 v${f["Rd"]}.4s, v${f["Rn"]}.4s`,
   }),
@@ -229,7 +277,15 @@ const schedule: readonly Description[] = [
       const d = words(c, c.v("d"));
       const n0 = c.temp(extractLane("i32x4.extract_lane", c.v("n"), 0));
       const sigma0 = (x: Expr<I32>) => xor(xor(rotr(x, 7), rotr(x, 18)), shrU(x, 3));
-      c.setV("d", vectorOf(c, [1, 2, 3, 4].map((i) => c.temp(add(d[i - 1] as Expr<I32>, sigma0((i < 4 ? d[i] : n0) as Expr<I32>)))) as Words));
+      c.setV(
+        "d",
+        vectorOf(
+          c,
+          [1, 2, 3, 4].map((i) =>
+            c.temp(add(d[i - 1] as Expr<I32>, sigma0((i < 4 ? d[i] : n0) as Expr<I32>))),
+          ) as Words,
+        ),
+      );
     },
     syntax: (f) => `sha256su0 v${f["Rd"]}.4s, v${f["Rn"]}.4s`,
   }),

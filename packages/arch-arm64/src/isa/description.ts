@@ -24,8 +24,9 @@
  *   block (`w.xSlot`, `w.spSlot`, `w.sinkSlot`, `w.vSlot`), so that no handler cares about register 31.
  * - `execute` must ask for memory (`c.load`, `c.store`) before it writes any register: then a fault leaves nothing done.
  */
-import { add, and, eq, type Expr, I32, type I64, i32, shl, shrS, shrU } from "../wasm/index.ts";
+
 import { L } from "../state/layout.ts";
+import { add, and, type Expr, eq, type I32, type I64, i32, shl, shrS, shrU } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type BitField, type Pattern, parsePattern } from "./pattern.ts";
 
@@ -94,7 +95,8 @@ export class Word {
   }
 }
 // The slot arithmetic above relies on it.
-if (L.X !== 0 || L.ZERO !== 8 * 31 || L.SP !== 8 * 32 || L.SINK !== 8 * 33) throw new Error("BUG: register slots moved");
+if (L.X !== 0 || L.ZERO !== 8 * 31 || L.SP !== 8 * 32 || L.SINK !== 8 * 33)
+  throw new Error("BUG: register slots moved");
 
 /** A static: a field by name, or a computed value with the number of values that it can take (0 to count - 1). */
 export type Static = string | { readonly count: number; readonly of: (w: Word) => Expr<I32> };
@@ -186,7 +188,9 @@ export function define<S extends string = never>(options: DescriptionOptions<S>)
 }
 
 /** Every allocated combination of a description's statics, in the order of handler numbers, with its rank. */
-export function* staticCombinations(d: Description): Generator<{ readonly rank: number; readonly values: StaticValues }> {
+export function* staticCombinations(
+  d: Description,
+): Generator<{ readonly rank: number; readonly values: StaticValues }> {
   const total = d.statics.reduce((product, s) => product * s.count, 1);
   for (let rank = 0; rank < total; rank++) {
     const values: Record<string, number> = {};

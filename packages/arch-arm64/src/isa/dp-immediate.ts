@@ -2,7 +2,31 @@
  * Data processing, immediate. Source: DDI 0487 K.a C4.1.86.
  */
 import {
-  add, and, clz, eqz, type Expr, eq, gtU, I32, I64, i32, i64, leU, ltU, ne, not, or, rotr, select, shl, shrS, shrU, sub, toI64S, toI64U, xor,
+  add,
+  and,
+  clz,
+  type Expr,
+  eq,
+  eqz,
+  gtU,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  leU,
+  ltU,
+  ne,
+  not,
+  or,
+  rotr,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  toI64S,
+  toI64U,
+  xor,
 } from "../wasm/index.ts";
 import { addSub, readReg, writeReg } from "./arithmetic.ts";
 import { type Description, define, type Operands, type Word } from "./description.ts";
@@ -21,7 +45,8 @@ function bitMask(w: Word): Expr<I64> {
   const rotated = select(eqz(r), ones, and(or(shrU(ones, right), shl(ones, sub(size, right))), elementMask));
   let pattern = w.temp(rotated);
   // double until 64 bits are filled
-  for (const width of [2, 4, 8, 16, 32]) pattern = w.temp(select(leU(size, width), or(pattern, shl(pattern, width)), pattern));
+  for (const width of [2, 4, 8, 16, 32])
+    pattern = w.temp(select(leU(size, width), or(pattern, shl(pattern, width)), pattern));
   return pattern;
 }
 /** Element size - 1: 1, 3, 7, 15, 31 or 63; the highest set bit of N:NOT(imms) decides. */
@@ -78,7 +103,8 @@ const moveWide = define({
     return { d: w.sinkSlot("Rd"), imm64: select(w.field("sf"), value, and(value, 0xffff_ffff)) };
   },
   execute: (c) => c.setX("d", c.imm64()),
-  syntax: (f) => `mov${f["op"] ? "z" : "n"} ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
+  syntax: (f) =>
+    `mov${f["op"] ? "z" : "n"} ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
 });
 
 const moveKeep = define({
@@ -91,7 +117,8 @@ const moveKeep = define({
     const kept = and(c.x("d"), BigInt.asUintN(sf ? 64 : 32, ~(0xffffn << BigInt(16 * hw))));
     c.setX("d", or(kept, shl(toI64U(c.imm()), 16 * hw)));
   },
-  syntax: (f) => `movk ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
+  syntax: (f) =>
+    `movk ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
 });
 
 const addSubImmediate = define({
@@ -116,7 +143,11 @@ const logicalImmediate = define({
   pattern: "sf opc:2 100100 N immr:6 imms:6 Rn:5 Rd:5",
   statics: { sf: "sf", opc: "opc" },
   valid: bitMaskValid,
-  operands: (w) => ({ d: select(eq(w.field("opc"), 3), w.sinkSlot("Rd"), w.spSlot("Rd")), n: w.xSlot("Rn"), imm64: bitMask(w) }),
+  operands: (w) => ({
+    d: select(eq(w.field("opc"), 3), w.sinkSlot("Rd"), w.spSlot("Rd")),
+    n: w.xSlot("Rn"),
+    imm64: bitMask(w),
+  }),
   execute: (c, { sf, opc }) => {
     const a = readReg(c, sf, "n");
     const b = sf ? c.imm64() : c.imm();
@@ -142,10 +173,16 @@ const bitField = define({
   pattern: "sf opc:2 100110 N immr:6 imms:6 Rn:5 Rd:5",
   statics: { sf: "sf", opc: "opc" },
   allocated: ({ opc }) => opc < 3,
-  valid: (w) => and(eq(w.field("N"), w.field("sf")), or(w.field("sf"), eqz(and(or(w.field("immr"), w.field("imms")), 32)))),
+  valid: (w) =>
+    and(eq(w.field("N"), w.field("sf")), or(w.field("sf"), eqz(and(or(w.field("immr"), w.field("imms")), 32)))),
   operands: (w) => {
     const top = w.temp(or(shl(w.field("sf"), 5), 31));
-    return { d: w.sinkSlot("Rd"), n: w.xSlot("Rn"), imm: sub(top, w.field("imms")), imm2: and(sub(sub(w.field("immr"), w.field("imms")), 1), top) };
+    return {
+      d: w.sinkSlot("Rd"),
+      n: w.xSlot("Rn"),
+      imm: sub(top, w.field("imms")),
+      imm2: and(sub(sub(w.field("immr"), w.field("imms")), 1), top),
+    };
   },
   execute: (c, { sf, opc }) => {
     const value = readReg(c, sf, "n");
@@ -159,7 +196,8 @@ const bitField = define({
       writeReg(c, sf, "d", or(and(readReg(c, sf, "d") as Expr<I32>, not(field)), shrU(placed, right)));
     }
   },
-  syntax: (f) => `${["sbfm", "bfm", "ubfm"][f["opc"] as number]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, #${f["immr"]}, #${f["imms"]}`,
+  syntax: (f) =>
+    `${["sbfm", "bfm", "ubfm"][f["opc"] as number]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, #${f["immr"]}, #${f["imms"]}`,
 });
 
 const extract = define({
@@ -183,5 +221,12 @@ const extract = define({
 });
 
 export const DP_IMMEDIATE: readonly Description[] = [
-  pcRelative(false), pcRelative(true), addSubImmediate, logicalImmediate, moveWide, moveKeep, bitField, extract,
+  pcRelative(false),
+  pcRelative(true),
+  addSubImmediate,
+  logicalImmediate,
+  moveWide,
+  moveKeep,
+  bitField,
+  extract,
 ];

@@ -2,11 +2,47 @@
  * Data processing, register. Source: DDI 0487 K.a C4.1.89.
  */
 import {
-  add, and, call, clz, divS, divU, eq, eqz, type Expr, type I32, type I64, i32, ltU, mul, ne, not, or, rotr, select, shl, shrS, shrU, sub, toI32, toI64S,
-  toI64U, xor,
+  add,
+  and,
+  call,
+  clz,
+  divS,
+  divU,
+  type Expr,
+  eq,
+  eqz,
+  type I32,
+  type I64,
+  i32,
+  ltU,
+  mul,
+  ne,
+  not,
+  or,
+  rotr,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  toI32,
+  toI64S,
+  toI64U,
+  xor,
 } from "../wasm/index.ts";
 import {
-  addInt, addSub, constantOf, extendReg, type Int, readReg, reverseBytes32, reverseBytes64, shiftedReg, subInt, widen, writeReg,
+  addInt,
+  addSub,
+  constantOf,
+  extendReg,
+  type Int,
+  readReg,
+  reverseBytes32,
+  reverseBytes64,
+  shiftedReg,
+  subInt,
+  widen,
+  writeReg,
 } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, crcHelper } from "./crc32.ts";
@@ -19,7 +55,8 @@ type Same = Expr<I32>;
 const shiftStatic = { count: 5, of: (w: Word) => select(eqz(w.field("imm6")), i32(4), w.field("shift")) };
 /** A shift count of 32 or more is unallocated for W registers. */
 const shiftFits = (w: Word) => or(w.field("sf"), eqz(and(w.field("imm6"), 32)));
-const shiftText = (f: { readonly [k: string]: number }) => (f["imm6"] || f["shift"] ? `, ${SHIFT_NAME[f["shift"] as 0]} #${f["imm6"]}` : "");
+const shiftText = (f: { readonly [k: string]: number }) =>
+  f["imm6"] || f["shift"] ? `, ${SHIFT_NAME[f["shift"] as 0]} #${f["imm6"]}` : "";
 
 const addSubShifted = define({
   name: "ADD/SUB (shifted register)",
@@ -29,7 +66,8 @@ const addSubShifted = define({
   valid: (w) => and(shiftFits(w), ne(w.field("shift"), 3)),
   operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.xSlot("Rn"), m: w.xSlot("Rm"), imm: w.field("imm6") }),
   execute: (c, { sf, op, S, shift }) => addSub(c, sf, op, S, readReg(c, sf, "n"), shiftedReg(c, sf, shift, "m")),
-  syntax: (f) => `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
+  syntax: (f) =>
+    `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
 });
 
 const addSubExtended = define({
@@ -37,14 +75,19 @@ const addSubExtended = define({
   pattern: "sf op S 01011 00 1 Rm:5 option:3 imm3:3 Rn:5 Rd:5",
   statics: { sf: "sf", op: "op", S: "S", option: "option" },
   valid: (w) => ltU(w.field("imm3"), 5),
-  operands: (w) => ({ d: select(w.field("S"), w.sinkSlot("Rd"), w.spSlot("Rd")), n: w.spSlot("Rn"), m: w.xSlot("Rm"), imm: w.field("imm3") }),
+  operands: (w) => ({
+    d: select(w.field("S"), w.sinkSlot("Rd"), w.spSlot("Rd")),
+    n: w.spSlot("Rn"),
+    m: w.xSlot("Rm"),
+    imm: w.field("imm3"),
+  }),
   execute: (c, { sf, op, S, option }) => {
     const extended = shl(extendReg(c, option, "m"), toI64U(c.imm()));
     addSub(c, sf, op, S, readReg(c, sf, "n"), sf ? extended : toI32(extended));
   },
   syntax: (f) =>
     `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${f["S"] ? reg(f["sf"], f["Rd"]) : regSp(f["sf"], f["Rd"])}, ${regSp(f["sf"], f["Rn"])}, ` +
-    `${reg(+(((f["option"] as number) & 3) === 3), f["Rm"])}, ${EXTEND_NAME[f["option"] as 0]}${f["imm3"] ? ` #${f["imm3"]}` : ""}`,
+    `${reg((f["sf"] as number) & +(((f["option"] as number) & 3) === 3), f["Rm"])}, ${EXTEND_NAME[f["option"] as 0]}${f["imm3"] ? ` #${f["imm3"]}` : ""}`,
 });
 
 const addSubCarry = define({
@@ -65,7 +108,8 @@ const addSubCarry = define({
     c.setFlags(result, or(ltU(partial, a), ltU(result, partial)), and(xor(a, result), xor(b, result)));
     writeReg(c, sf, "d", result);
   },
-  syntax: (f) => `${f["op"] ? "sbc" : "adc"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+  syntax: (f) =>
+    `${f["op"] ? "sbc" : "adc"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
 });
 
 /** RMIF: bits of a rotated register into the flags that `mask` names (FEAT_FlagM). */
@@ -97,13 +141,24 @@ const evaluateIntoFlags = define({
   syntax: (f) => `setf${f["sz"] ? 16 : 8} ${reg(0, f["Rn"])}`,
 });
 
-const LOGICAL = [["and", "bic"], ["orr", "orn"], ["eor", "eon"], ["ands", "bics"]] as const;
+const LOGICAL = [
+  ["and", "bic"],
+  ["orr", "orn"],
+  ["eor", "eon"],
+  ["ands", "bics"],
+] as const;
 
 const logicalShifted = define({
   name: "Logical (shifted register)",
   pattern: "sf opc:2 01010 shift:2 N Rm:5 imm6:6 Rn:5 Rd:5",
   // `move`: ORR with XZR and no shift is MOV, a sixth of all ORRs' work
-  statics: { sf: "sf", opc: "opc", N: "N", shift: shiftStatic, move: { count: 2, of: (w) => and(and(eq(w.field("opc"), 1), eq(w.field("Rn"), 31)), eqz(w.field("imm6"))) } },
+  statics: {
+    sf: "sf",
+    opc: "opc",
+    N: "N",
+    shift: shiftStatic,
+    move: { count: 2, of: (w) => and(and(eq(w.field("opc"), 1), eq(w.field("Rn"), 31)), eqz(w.field("imm6"))) },
+  },
   allocated: ({ move, opc, shift }) => !move || (opc === 1 && shift === 4),
   valid: shiftFits,
   operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.xSlot("Rn"), m: w.xSlot("Rm"), imm: w.field("imm6") }),
@@ -122,7 +177,8 @@ const logicalShifted = define({
       writeReg(c, sf, "d", named);
     } else writeReg(c, sf, "d", result);
   },
-  syntax: (f) => `${LOGICAL[f["opc"] as 0][f["N"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
+  syntax: (f) =>
+    `${LOGICAL[f["opc"] as 0][f["N"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
 });
 
 const conditionalSelect = define({
@@ -136,15 +192,27 @@ const conditionalSelect = define({
     if (o2) other = add(other, 1);
     writeReg(c, sf, "d", select(c.condition(cond), readReg(c, sf, "n") as Same, other));
   },
-  syntax: (f) => `${[["csel", "csinc"], ["csinv", "csneg"]][f["op"] as 0]?.[f["o2"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${CONDITION_NAME[f["cond"] as 0]}`,
+  syntax: (f) =>
+    `${
+      [
+        ["csel", "csinc"],
+        ["csinv", "csneg"],
+      ][f["op"] as 0]?.[f["o2"] as 0]
+    } ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${CONDITION_NAME[f["cond"] as 0]}`,
 });
 
 const conditionalCompare = (immediate: boolean): Description =>
   define({
     name: immediate ? "CCMN/CCMP (immediate)" : "CCMN/CCMP (register)",
-    pattern: immediate ? "sf op 1 11010010 imm5:5 cond:4 1 0 Rn:5 0 nzcv:4" : "sf op 1 11010010 Rm:5 cond:4 0 0 Rn:5 0 nzcv:4",
+    pattern: immediate
+      ? "sf op 1 11010010 imm5:5 cond:4 1 0 Rn:5 0 nzcv:4"
+      : "sf op 1 11010010 Rm:5 cond:4 0 0 Rn:5 0 nzcv:4",
     statics: { sf: "sf", op: "op", cond: "cond" },
-    operands: (w) => ({ n: w.xSlot("Rn"), ...(immediate ? { imm: w.field("imm5") } : { m: w.xSlot("Rm") }), imm2: w.field("nzcv") }),
+    operands: (w) => ({
+      n: w.xSlot("Rn"),
+      ...(immediate ? { imm: w.field("imm5") } : { m: w.xSlot("Rm") }),
+      imm2: w.field("nzcv"),
+    }),
     execute: (c, { sf, op, cond }) =>
       c.f.if(
         c.condition(cond),
@@ -156,7 +224,8 @@ const conditionalCompare = (immediate: boolean): Description =>
         },
         () => c.setNzcv(c.imm2()),
       ),
-    syntax: (f) => `${f["op"] ? "ccmp" : "ccmn"} ${reg(f["sf"], f["Rn"])}, ${immediate ? `#0x${(f["imm5"] as number).toString(16)}` : reg(f["sf"], f["Rm"])}, #0x${(f["nzcv"] as number).toString(16)}, ${CONDITION_NAME[f["cond"] as 0]}`,
+    syntax: (f) =>
+      `${f["op"] ? "ccmp" : "ccmn"} ${reg(f["sf"], f["Rn"])}, ${immediate ? `#0x${(f["imm5"] as number).toString(16)}` : reg(f["sf"], f["Rm"])}, #0x${(f["nzcv"] as number).toString(16)}, ${CONDITION_NAME[f["cond"] as 0]}`,
   });
 
 const multiplyAdd = define({
@@ -169,7 +238,8 @@ const multiplyAdd = define({
     const accumulator = plain ? constantOf(sf, 0) : readReg(c, sf, "a");
     writeReg(c, sf, "d", o0 ? subInt(accumulator, product) : addInt(product, accumulator));
   },
-  syntax: (f) => `${f["o0"] ? "msub" : "madd"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${reg(f["sf"], f["Ra"])}`,
+  syntax: (f) =>
+    `${f["o0"] ? "msub" : "madd"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${reg(f["sf"], f["Ra"])}`,
 });
 
 const multiplyAddLong = define({
@@ -182,7 +252,8 @@ const multiplyAddLong = define({
     const product = mul(extend(c.w("n")), extend(c.w("m")));
     c.setX("d", o0 ? sub(c.x("a"), product) : add(c.x("a"), product));
   },
-  syntax: (f) => `${f["U"] ? "u" : "s"}${f["o0"] ? "msubl" : "maddl"} ${reg(1, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(0, f["Rm"])}, ${reg(1, f["Ra"])}`,
+  syntax: (f) =>
+    `${f["U"] ? "u" : "s"}${f["o0"] ? "msubl" : "maddl"} ${reg(1, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(0, f["Rm"])}, ${reg(1, f["Ra"])}`,
 });
 
 /** Bits 127:64 of an unsigned product, from four 32-bit products. Operands must be named. */
@@ -226,11 +297,17 @@ const divide = define({
       () => {
         if (!S) writeReg(c, sf, "d", divU(a, b));
         // the most negative number divided by -1 wraps; wasm would trap
-        else c.f.if(eq(b, -1), () => writeReg(c, sf, "d", sub(zero, a)), () => writeReg(c, sf, "d", divS(a, b)));
+        else
+          c.f.if(
+            eq(b, -1),
+            () => writeReg(c, sf, "d", sub(zero, a)),
+            () => writeReg(c, sf, "d", divS(a, b)),
+          );
       },
     );
   },
-  syntax: (f) => `${f["S"] ? "sdiv" : "udiv"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+  syntax: (f) =>
+    `${f["S"] ? "sdiv" : "udiv"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
 });
 
 const shiftVariable = define({
@@ -242,7 +319,8 @@ const shiftVariable = define({
     const operation = [shl, shrU, shrS, rotr][op2] as typeof shl;
     writeReg(c, sf, "d", operation(readReg(c, sf, "n") as Same, readReg(c, sf, "m") as Same));
   },
-  syntax: (f) => `${["lslv", "lsrv", "asrv", "rorv"][f["op2"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+  syntax: (f) =>
+    `${["lslv", "lsrv", "asrv", "rorv"][f["op2"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
 });
 
 const crc32 = define({
@@ -255,7 +333,8 @@ const crc32 = define({
     const polynomial = C ? CRC32C_POLYNOMIAL : CRC32_POLYNOMIAL;
     c.setW("d", call<I32>(crcHelper(c, polynomial), c.w("n"), c.x("m"), i32(8 << sz)));
   },
-  syntax: (f) => `crc32${f["C"] ? "c" : ""}${"bhwx"[f["sz"] as 0]} ${reg(0, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(+(f["sz"] === 3), f["Rm"])}`,
+  syntax: (f) =>
+    `crc32${f["C"] ? "c" : ""}${"bhwx"[f["sz"] as 0]} ${reg(0, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(+(f["sz"] === 3), f["Rm"])}`,
 });
 
 /** Exchange neighbouring groups of `bits` bits; `mask` selects the lower group of each pair. */
@@ -287,11 +366,19 @@ const oneSource = define({
         result = reverseBytes(c, sf, swapped);
         break;
       }
-      case 1: result = swapGroups(c, sf, value, 8, 0x00ff00ff00ff00ffn); break;
+      case 1:
+        result = swapGroups(c, sf, value, 8, 0x00ff00ff00ff00ffn);
+        break;
       // REV32 of an X register reverses each word; the W form with this opcode is REV
-      case 2: result = sf ? rotr(reverseBytes(c, 1, value) as Expr<I64>, 32) : reverseBytes(c, 0, value); break;
-      case 3: result = reverseBytes(c, 1, value); break;
-      case 4: result = clz(value as Same); break;
+      case 2:
+        result = sf ? rotr(reverseBytes(c, 1, value) as Expr<I64>, 32) : reverseBytes(c, 0, value);
+        break;
+      case 3:
+        result = reverseBytes(c, 1, value);
+        break;
+      case 4:
+        result = clz(value as Same);
+        break;
       default: {
         const folded = xor(value as Same, shrS(value as Same, constantOf(sf, sf ? 63 : 31) as Same));
         result = sub(clz(folded), 1);
@@ -299,10 +386,25 @@ const oneSource = define({
     }
     writeReg(c, sf, "d", result);
   },
-  syntax: (f) => `${f["op"] === 2 && !f["sf"] ? "rev" : ONE_SOURCE[f["op"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
+  syntax: (f) =>
+    `${f["op"] === 2 && !f["sf"] ? "rev" : ONE_SOURCE[f["op"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
 });
 
 export const DP_REGISTER: readonly Description[] = [
-  addSubShifted, addSubExtended, addSubCarry, rotateIntoFlags, evaluateIntoFlags, logicalShifted, conditionalSelect, conditionalCompare(false),
-  conditionalCompare(true), multiplyAdd, multiplyAddLong, multiplyHigh, divide, shiftVariable, crc32, oneSource,
+  addSubShifted,
+  addSubExtended,
+  addSubCarry,
+  rotateIntoFlags,
+  evaluateIntoFlags,
+  logicalShifted,
+  conditionalSelect,
+  conditionalCompare(false),
+  conditionalCompare(true),
+  multiplyAdd,
+  multiplyAddLong,
+  multiplyHigh,
+  divide,
+  shiftVariable,
+  crc32,
+  oneSource,
 ];

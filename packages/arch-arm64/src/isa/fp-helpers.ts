@@ -4,10 +4,33 @@
  * Formats are numbers as element sizes are: 1 half, 2 single, 3 double.
  */
 import {
-  type Arithmetic, type CompareMask, F16_FORMAT, F32_FORMAT, F64_FORMAT, FpArithmetic, FpCompare, FpConvert, FpCore, FpEstimate, type FpFormat, type MinMax,
+  type Arithmetic,
+  type CompareMask,
+  F16_FORMAT,
+  F32_FORMAT,
+  F64_FORMAT,
+  FpArithmetic,
+  FpCompare,
+  FpConvert,
+  FpCore,
+  FpEstimate,
+  type FpFormat,
+  type MinMax,
 } from "../softfloat/index.ts";
-import { and, call, type Callable, type Expr, type I32, type I64, i32, load, type ModuleBuilder, shrU, xor } from "../wasm/index.ts";
 import { L } from "../state/layout.ts";
+import {
+  and,
+  type Callable,
+  call,
+  type Expr,
+  type I32,
+  type I64,
+  i32,
+  load,
+  type ModuleBuilder,
+  shrU,
+  xor,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import type { Slot } from "./description.ts";
 import { lane } from "./simd-lanes.ts";
@@ -26,43 +49,128 @@ function fpuOf(module: ModuleBuilder): Fpu {
   const known = units.get(module);
   if (known !== undefined) return known;
   const core = new FpCore(module);
-  const fpu = { arithmetic: new FpArithmetic(core), compare: new FpCompare(core), convert: new FpConvert(core), estimate: new FpEstimate(core) };
+  const fpu = {
+    arithmetic: new FpArithmetic(core),
+    compare: new FpCompare(core),
+    convert: new FpConvert(core),
+    estimate: new FpEstimate(core),
+  };
   units.set(module, fpu);
   return fpu;
 }
-const helper = (c: Context, name: string, make: (fpu: Fpu) => Callable): Callable => c.helper(`fp.${name}`, (module) => make(fpuOf(module)));
+const helper = (c: Context, name: string, make: (fpu: Fpu) => Callable): Callable =>
+  c.helper(`fp.${name}`, (module) => make(fpuOf(module)));
 const formatOf = (size: number): FpFormat => FORMAT[size] as FpFormat;
 
 /** The operations, as values. Operands and results are bit patterns in the low bits of an i64. */
 export const fp = {
   binary: (c: Context, op: Arithmetic, size: number, a: Expr<I64>, b: Expr<I64>): Expr<I64> =>
-    call(helper(c, `${op}.${size}`, (u) => u.arithmetic.binary(op, formatOf(size))), c.state, a, b),
+    call(
+      helper(c, `${op}.${size}`, (u) => u.arithmetic.binary(op, formatOf(size))),
+      c.state,
+      a,
+      b,
+    ),
   minMax: (c: Context, op: MinMax, size: number, a: Expr<I64>, b: Expr<I64>): Expr<I64> =>
-    call(helper(c, `${op}.${size}`, (u) => u.compare.minMax(op, formatOf(size))), c.state, a, b),
+    call(
+      helper(c, `${op}.${size}`, (u) => u.compare.minMax(op, formatOf(size))),
+      c.state,
+      a,
+      b,
+    ),
   mask: (c: Context, op: CompareMask, size: number, a: Expr<I64>, b: Expr<I64>): Expr<I64> =>
-    call(helper(c, `cm${op}.${size}`, (u) => u.compare.mask(op, formatOf(size))), c.state, a, b),
+    call(
+      helper(c, `cm${op}.${size}`, (u) => u.compare.mask(op, formatOf(size))),
+      c.state,
+      a,
+      b,
+    ),
   /** NZCV in bits 3:0. */
   compare: (c: Context, signal: boolean, size: number, a: Expr<I64>, b: Expr<I64>): Expr<I32> =>
-    call(helper(c, `compare${signal ? "e" : ""}.${size}`, (u) => u.compare.compare(formatOf(size), signal)), c.state, a, b),
-  sqrt: (c: Context, size: number, a: Expr<I64>): Expr<I64> => call(helper(c, `sqrt.${size}`, (u) => u.arithmetic.sqrt(formatOf(size))), c.state, a),
+    call(
+      helper(c, `compare${signal ? "e" : ""}.${size}`, (u) => u.compare.compare(formatOf(size), signal)),
+      c.state,
+      a,
+      b,
+    ),
+  sqrt: (c: Context, size: number, a: Expr<I64>): Expr<I64> =>
+    call(
+      helper(c, `sqrt.${size}`, (u) => u.arithmetic.sqrt(formatOf(size))),
+      c.state,
+      a,
+    ),
   /** addend + a * b */
   fma: (c: Context, size: number, addend: Expr<I64>, a: Expr<I64>, b: Expr<I64>): Expr<I64> =>
-    call(helper(c, `fma.${size}`, (u) => u.arithmetic.fma(formatOf(size))), c.state, addend, a, b),
+    call(
+      helper(c, `fma.${size}`, (u) => u.arithmetic.fma(formatOf(size))),
+      c.state,
+      addend,
+      a,
+      b,
+    ),
   step: (c: Context, kind: "recip" | "rsqrt", size: number, a: Expr<I64>, b: Expr<I64>): Expr<I64> =>
-    call(helper(c, `step.${kind}.${size}`, (u) => u.arithmetic.step(kind, formatOf(size))), c.state, a, b),
+    call(
+      helper(c, `step.${kind}.${size}`, (u) => u.arithmetic.step(kind, formatOf(size))),
+      c.state,
+      a,
+      b,
+    ),
   estimate: (c: Context, kind: "recip" | "rsqrt" | "recpx", size: number, a: Expr<I64>): Expr<I64> =>
-    call(helper(c, `estimate.${kind}.${size}`, (u) => u.estimate[kind](formatOf(size))), c.state, a),
+    call(
+      helper(c, `estimate.${kind}.${size}`, (u) => u.estimate[kind](formatOf(size))),
+      c.state,
+      a,
+    ),
   unsignedEstimate: (c: Context, kind: "recip" | "rsqrt", a: Expr<I32>): Expr<I32> =>
-    call(helper(c, `unsigned.${kind}`, (u) => (kind === "recip" ? u.estimate.unsignedRecip() : u.estimate.unsignedRsqrt())), a),
+    call(
+      helper(c, `unsigned.${kind}`, (u) =>
+        kind === "recip" ? u.estimate.unsignedRecip() : u.estimate.unsignedRsqrt(),
+      ),
+      a,
+    ),
   convert: (c: Context, from: number, to: number, a: Expr<I64>, odd = false): Expr<I64> =>
-    call(helper(c, `convert.${from}.${to}${odd ? ".odd" : ""}`, (u) => u.convert.format(formatOf(from), formatOf(to), odd)), c.state, a),
-  toFixed: (c: Context, from: number, width: 16 | 32 | 64, unsigned: boolean, a: Expr<I64>, fractionBits: Expr<I32>, rounding: Expr<I32>): Expr<I64> =>
-    call(helper(c, `toFixed.${from}.${width}${unsigned ? "u" : "s"}`, (u) => u.convert.toFixed(formatOf(from), width, unsigned)), c.state, a, fractionBits, rounding),
+    call(
+      helper(c, `convert.${from}.${to}${odd ? ".odd" : ""}`, (u) =>
+        u.convert.format(formatOf(from), formatOf(to), odd),
+      ),
+      c.state,
+      a,
+    ),
+  toFixed: (
+    c: Context,
+    from: number,
+    width: 16 | 32 | 64,
+    unsigned: boolean,
+    a: Expr<I64>,
+    fractionBits: Expr<I32>,
+    rounding: Expr<I32>,
+  ): Expr<I64> =>
+    call(
+      helper(c, `toFixed.${from}.${width}${unsigned ? "u" : "s"}`, (u) =>
+        u.convert.toFixed(formatOf(from), width, unsigned),
+      ),
+      c.state,
+      a,
+      fractionBits,
+      rounding,
+    ),
   /** `a` extended to 64 bits. */
   fromFixed: (c: Context, to: number, unsigned: boolean, a: Expr<I64>, fractionBits: Expr<I32>): Expr<I64> =>
-    call(helper(c, `fromFixed.${to}${unsigned ? "u" : "s"}`, (u) => u.convert.fromFixed(formatOf(to), unsigned)), c.state, a, fractionBits, fpcrRounding(c)),
+    call(
+      helper(c, `fromFixed.${to}${unsigned ? "u" : "s"}`, (u) => u.convert.fromFixed(formatOf(to), unsigned)),
+      c.state,
+      a,
+      fractionBits,
+      fpcrRounding(c),
+    ),
   roundInt: (c: Context, size: number, a: Expr<I64>, rounding: Expr<I32>, exact: boolean): Expr<I64> =>
-    call(helper(c, `roundInt.${size}`, (u) => u.convert.roundInt(formatOf(size))), c.state, a, rounding, i32(exact ? 1 : 0)),
+    call(
+      helper(c, `roundInt.${size}`, (u) => u.convert.roundInt(formatOf(size))),
+      c.state,
+      a,
+      rounding,
+      i32(exact ? 1 : 0),
+    ),
   neg: (size: number, a: Expr<I64>): Expr<I64> => xor(a, formatOf(size).sign),
   abs: (size: number, a: Expr<I64>): Expr<I64> => and(a, formatOf(size).sign - 1n),
 };

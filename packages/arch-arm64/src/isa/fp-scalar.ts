@@ -26,15 +26,21 @@ type Run = (c: Context, size: number) => Expr<I64>;
 const n = (c: Context, size: number) => fpScalar(c, "n", size);
 const m = (c: Context, size: number) => fpScalar(c, "m", size);
 
-const oneSource = ([
-  ["fmov", 0, n], ["fabs", 1, (c, size) => fp.abs(size, n(c, size))], ["fneg", 2, (c, size) => fp.neg(size, n(c, size))],
-  ["fsqrt", 3, (c, size) => fp.sqrt(c, size, n(c, size))],
-  ...(["n", "p", "m", "z", "a"] as const).map((letter, rounding): [string, number, Run] => [
-    `frint${letter}`, 8 + rounding, (c, size) => fp.roundInt(c, size, n(c, size), i32(rounding), false),
-  ]),
-  ["frintx", 14, (c, size) => fp.roundInt(c, size, n(c, size), fpcrRounding(c), true)],
-  ["frinti", 15, (c, size) => fp.roundInt(c, size, n(c, size), fpcrRounding(c), false)],
-] as [string, number, Run][]).map(([mnemonic, opcode, run]) =>
+const oneSource = (
+  [
+    ["fmov", 0, n],
+    ["fabs", 1, (c, size) => fp.abs(size, n(c, size))],
+    ["fneg", 2, (c, size) => fp.neg(size, n(c, size))],
+    ["fsqrt", 3, (c, size) => fp.sqrt(c, size, n(c, size))],
+    ...(["n", "p", "m", "z", "a"] as const).map((letter, rounding): [string, number, Run] => [
+      `frint${letter}`,
+      8 + rounding,
+      (c, size) => fp.roundInt(c, size, n(c, size), i32(rounding), false),
+    ]),
+    ["frintx", 14, (c, size) => fp.roundInt(c, size, n(c, size), fpcrRounding(c), true)],
+    ["frinti", 15, (c, size) => fp.roundInt(c, size, n(c, size), fpcrRounding(c), false)],
+  ] as [string, number, Run][]
+).map(([mnemonic, opcode, run]) =>
   define({
     name: `${mnemonic.toUpperCase()} (scalar)${mnemonic === "fmov" ? " register" : ""}`,
     pattern: `000 11110 0 type 1 ${opcode.toString(2).padStart(6, "0")} 10000 Rn:5 Rd:5`,
@@ -59,20 +65,23 @@ const convert = define({
     const from = SIZE_OF_TYPE[ptype] as number;
     c.setVLow("d", fp.convert(c, from, SIZE_OF_TYPE[opc] as number, fpScalar(c, "n", from)));
   },
-  syntax: (f) => `fcvt ${sreg(SIZE_OF_TYPE[field(f, "opc")] as number, f["Rd"])}, ${sreg(SIZE_OF_TYPE[field(f, "ptype")] as number, f["Rn"])}`,
+  syntax: (f) =>
+    `fcvt ${sreg(SIZE_OF_TYPE[field(f, "opc")] as number, f["Rd"])}, ${sreg(SIZE_OF_TYPE[field(f, "ptype")] as number, f["Rn"])}`,
 });
 
-const twoSource = ([
-  ["fmul", (c, size) => fp.binary(c, "mul", size, n(c, size), m(c, size))],
-  ["fdiv", (c, size) => fp.binary(c, "div", size, n(c, size), m(c, size))],
-  ["fadd", (c, size) => fp.binary(c, "add", size, n(c, size), m(c, size))],
-  ["fsub", (c, size) => fp.binary(c, "sub", size, n(c, size), m(c, size))],
-  ["fmax", (c, size) => fp.minMax(c, "max", size, n(c, size), m(c, size))],
-  ["fmin", (c, size) => fp.minMax(c, "min", size, n(c, size), m(c, size))],
-  ["fmaxnm", (c, size) => fp.minMax(c, "maxnm", size, n(c, size), m(c, size))],
-  ["fminnm", (c, size) => fp.minMax(c, "minnm", size, n(c, size), m(c, size))],
-  ["fnmul", (c, size) => fp.neg(size, fp.binary(c, "mul", size, n(c, size), m(c, size)))],
-] as [string, Run][]).map(([mnemonic, run], opcode) =>
+const twoSource = (
+  [
+    ["fmul", (c, size) => fp.binary(c, "mul", size, n(c, size), m(c, size))],
+    ["fdiv", (c, size) => fp.binary(c, "div", size, n(c, size), m(c, size))],
+    ["fadd", (c, size) => fp.binary(c, "add", size, n(c, size), m(c, size))],
+    ["fsub", (c, size) => fp.binary(c, "sub", size, n(c, size), m(c, size))],
+    ["fmax", (c, size) => fp.minMax(c, "max", size, n(c, size), m(c, size))],
+    ["fmin", (c, size) => fp.minMax(c, "min", size, n(c, size), m(c, size))],
+    ["fmaxnm", (c, size) => fp.minMax(c, "maxnm", size, n(c, size), m(c, size))],
+    ["fminnm", (c, size) => fp.minMax(c, "minnm", size, n(c, size), m(c, size))],
+    ["fnmul", (c, size) => fp.neg(size, fp.binary(c, "mul", size, n(c, size), m(c, size)))],
+  ] as [string, Run][]
+).map(([mnemonic, run], opcode) =>
   define({
     name: `${mnemonic.toUpperCase()} (scalar)`,
     pattern: `000 11110 0 type 1 Rm:5 ${opcode.toString(2).padStart(4, "0")} 10 Rn:5 Rd:5`,
@@ -98,7 +107,10 @@ const threeSource = (["fmadd", "fmsub", "fnmadd", "fnmsub"] as const).map((mnemo
       const size = 2 + type;
       const addend = fpScalar(c, "a", size);
       const factor = n(c, size);
-      c.setVLow("d", fp.fma(c, size, o1 ? fp.neg(size, addend) : addend, o0 !== o1 ? fp.neg(size, factor) : factor, m(c, size)));
+      c.setVLow(
+        "d",
+        fp.fma(c, size, o1 ? fp.neg(size, addend) : addend, o0 !== o1 ? fp.neg(size, factor) : factor, m(c, size)),
+      );
     },
     syntax: (f) => `${mnemonic} ${["Rd", "Rn", "Rm", "Ra"].map((name) => sreg(sizeOf(f), f[name])).join(", ")}`,
   });
@@ -113,8 +125,10 @@ const compare = [0, 1].flatMap((signal) =>
       statics: { type: "type" },
       operands: (w) => (withZero ? { n: w.vSlot("Rn") } : { n: w.vSlot("Rn"), m: w.vSlot("Rm") }),
       fp: true,
-      execute: (c, { type }) => c.setNzcv(c.temp(fp.compare(c, signal === 1, 2 + type, n(c, 2 + type), withZero ? i64(0) : m(c, 2 + type)))),
-      syntax: (f) => `fcmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${withZero ? "#0.0" : sreg(sizeOf(f), f["Rm"])}`,
+      execute: (c, { type }) =>
+        c.setNzcv(c.temp(fp.compare(c, signal === 1, 2 + type, n(c, 2 + type), withZero ? i64(0) : m(c, 2 + type)))),
+      syntax: (f) =>
+        `fcmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${withZero ? "#0.0" : sreg(sizeOf(f), f["Rm"])}`,
     }),
   ),
 );
@@ -132,7 +146,8 @@ const conditionalCompare = [0, 1].map((signal) =>
         () => c.setNzcv(c.imm()),
       );
     },
-    syntax: (f) => `fccmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}, #0x${field(f, "nzcv").toString(16)}, ${CONDITION_NAME[field(f, "cond")]}`,
+    syntax: (f) =>
+      `fccmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}, #0x${field(f, "nzcv").toString(16)}, ${CONDITION_NAME[field(f, "cond")]}`,
   }),
 );
 
@@ -143,7 +158,8 @@ const conditionalSelect = define({
   operands: slots.two,
   fp: true,
   execute: (c, { type, cond }) => c.setVLow("d", select(c.condition(cond), n(c, 2 + type), m(c, 2 + type))),
-  syntax: (f) => `fcsel ${["Rd", "Rn", "Rm"].map((name) => sreg(sizeOf(f), f[name])).join(", ")}, ${CONDITION_NAME[field(f, "cond")]}`,
+  syntax: (f) =>
+    `fcsel ${["Rd", "Rn", "Rm"].map((name) => sreg(sizeOf(f), f[name])).join(", ")}, ${CONDITION_NAME[field(f, "cond")]}`,
 });
 
 const immediate = define({
@@ -151,7 +167,10 @@ const immediate = define({
   pattern: "000 11110 0 type 1 imm8:8 100 00000 Rd:5",
   operands: (w) => {
     const imm8 = w.temp(toI64U(w.field("imm8")));
-    return { d: w.vSlot("Rd"), imm64: select(w.field("type"), w.temp(vfpExpandImm64(w, imm8)), w.temp(vfpExpandImm32(imm8))) };
+    return {
+      d: w.vSlot("Rd"),
+      imm64: select(w.field("type"), w.temp(vfpExpandImm64(w, imm8)), w.temp(vfpExpandImm32(imm8))),
+    };
   },
   fp: true,
   execute: (c) => c.setVLow("d", c.imm64()),
@@ -161,7 +180,15 @@ const immediate = define({
 // --------------------------------------------------------------------------------------------- integer conversions
 
 /** FCVTNS … FCVTZU, FCVTAS, FCVTAU: rmode and opcode. */
-const toInteger = ([["n", 0, 0], ["p", 1, 0], ["m", 2, 0], ["z", 3, 0], ["a", 0, 4]] as const).flatMap(([letter, rmode, opcode], rounding) =>
+const toInteger = (
+  [
+    ["n", 0, 0],
+    ["p", 1, 0],
+    ["m", 2, 0],
+    ["z", 3, 0],
+    ["a", 0, 4],
+  ] as const
+).flatMap(([letter, rmode, opcode], rounding) =>
   [0, 1].map((unsigned) => {
     const mnemonic = `fcvt${letter}${unsigned ? "u" : "s"}`;
     return define({
@@ -170,7 +197,8 @@ const toInteger = ([["n", 0, 0], ["p", 1, 0], ["m", 2, 0], ["z", 3, 0], ["a", 0,
       statics: { sf: "sf", type: "type" },
       operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
       fp: true,
-      execute: (c, { sf, type }) => c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), i32(0), i32(rounding))),
+      execute: (c, { sf, type }) =>
+        c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), i32(0), i32(rounding))),
       syntax: (f) => `${mnemonic} ${reg(f["sf"], f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}`,
     });
   }),
@@ -182,11 +210,13 @@ const fromInteger = [0, 1].map((unsigned) =>
     statics: { sf: "sf", type: "type" },
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
     fp: true,
-    execute: (c, { sf, type }) => c.setVLow("d", fp.fromFixed(c, 2 + type, unsigned === 1, integerOperand(c, sf, unsigned), i32(0))),
+    execute: (c, { sf, type }) =>
+      c.setVLow("d", fp.fromFixed(c, 2 + type, unsigned === 1, integerOperand(c, sf, unsigned), i32(0))),
     syntax: (f) => `${unsigned ? "ucvtf" : "scvtf"} ${sreg(sizeOf(f), f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
   }),
 );
-const integerOperand = (c: Context, sf: number, unsigned: number): Expr<I64> => (sf ? c.x("n") : unsigned ? toI64U(c.w("n")) : toI64S(c.w("n")));
+const integerOperand = (c: Context, sf: number, unsigned: number): Expr<I64> =>
+  sf ? c.x("n") : unsigned ? toI64U(c.w("n")) : toI64S(c.w("n"));
 
 const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemonic, index) => {
   const unsigned = index & 1;
@@ -198,7 +228,9 @@ const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemon
     // a scale below 32 asks for 33 fraction bits or more
     valid: (w) => or(w.field("sf"), and(w.field("scale"), 32)),
     operands: (w) => ({
-      d: toFp ? w.vSlot("Rd") : w.sinkSlot("Rd"), n: toFp ? w.xSlot("Rn") : w.vSlot("Rn"), imm: sub(i32(64), w.field("scale")),
+      d: toFp ? w.vSlot("Rd") : w.sinkSlot("Rd"),
+      n: toFp ? w.xSlot("Rn") : w.vSlot("Rn"),
+      imm: sub(i32(64), w.field("scale")),
     }),
     fp: true,
     execute: (c, { sf, type }) => {
@@ -254,5 +286,16 @@ const move: readonly Description[] = [
 ];
 
 export const FP_SCALAR: readonly Description[] = [
-  ...oneSource, convert, ...twoSource, ...threeSource, ...compare, ...conditionalCompare, conditionalSelect, immediate, ...toInteger, ...fromInteger, ...fixedPoint, ...move,
+  ...oneSource,
+  convert,
+  ...twoSource,
+  ...threeSource,
+  ...compare,
+  ...conditionalCompare,
+  conditionalSelect,
+  immediate,
+  ...toInteger,
+  ...fromInteger,
+  ...fixedPoint,
+  ...move,
 ];

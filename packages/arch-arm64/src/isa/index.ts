@@ -22,11 +22,27 @@ import { SIMD_TWO_REG } from "./simd-two-reg.ts";
 import { SYSTEM } from "./system.ts";
 
 export const INTEGER_DESCRIPTIONS: readonly Description[] = [
-  ...DP_IMMEDIATE, ...BRANCHES, ...SYSTEM, ...DP_REGISTER, ...LOAD_STORE_REGISTER, ...LOAD_STORE_PAIR, ...LOAD_STORE_EXCLUSIVE, ...ATOMICS,
+  ...DP_IMMEDIATE,
+  ...BRANCHES,
+  ...SYSTEM,
+  ...DP_REGISTER,
+  ...LOAD_STORE_REGISTER,
+  ...LOAD_STORE_PAIR,
+  ...LOAD_STORE_EXCLUSIVE,
+  ...ATOMICS,
 ];
 
 export const SIMD_FP_DESCRIPTIONS: readonly Description[] = [
-  ...SIMD_LOAD_STORE, ...SIMD_THREE_SAME, ...SIMD_THREE_DIFFERENT, ...SIMD_TWO_REG, ...SIMD_PERMUTE, ...SIMD_SHIFT, ...SIMD_ELEMENT, ...SIMD_FP, ...FP_SCALAR, ...CRYPTO,
+  ...SIMD_LOAD_STORE,
+  ...SIMD_THREE_SAME,
+  ...SIMD_THREE_DIFFERENT,
+  ...SIMD_TWO_REG,
+  ...SIMD_PERMUTE,
+  ...SIMD_SHIFT,
+  ...SIMD_ELEMENT,
+  ...SIMD_FP,
+  ...FP_SCALAR,
+  ...CRYPTO,
 ];
 
 export const DESCRIPTIONS: readonly Description[] = [...INTEGER_DESCRIPTIONS, ...SIMD_FP_DESCRIPTIONS];

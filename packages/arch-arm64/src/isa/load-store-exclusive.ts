@@ -2,7 +2,22 @@
  * Exclusives, load-acquire, store-release, compare-and-swap. Source: DDI 0487 K.a C4.1.90 (load/store exclusive, CAS, CASP).
  */
 import { L } from "../state/layout.ts";
-import { add, and, atomicCmpxchg, atomicLoad, eq, eqz, type Expr, type I64, i32, or, select, shl, shrU, toI64U } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  atomicCmpxchg,
+  atomicLoad,
+  type Expr,
+  eq,
+  eqz,
+  type I64,
+  i32,
+  or,
+  select,
+  shl,
+  shrU,
+  toI64U,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define } from "./description.ts";
 import { baseIsSp } from "./load-store-register.ts";
@@ -33,7 +48,8 @@ const loadExclusive = define({
     c.setExclusive(host, 1 << size, value);
     c.setX("d", value);
   },
-  syntax: (f) => `ld${f["o0"] ? "a" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) =>
+    `ld${f["o0"] ? "a" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -47,7 +63,8 @@ const storeExclusive = define({
     const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setW("d", c.storeExclusive(host, 1 << size, c.temp(truncated(c, size, "m"))));
   },
-  syntax: (f) => `st${f["o0"] ? "l" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(0, f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) =>
+    `st${f["o0"] ? "l" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(0, f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -86,7 +103,8 @@ const storeExclusivePair = define({
     if (sz) c.setW("d", c.storeExclusive(host, 16, c.temp(c.x("m")), c.temp(c.x("a"))));
     else c.setW("d", c.storeExclusive(host, 8, c.temp(or(toI64U(c.w("m")), shl(toI64U(c.w("a")), 32)))));
   },
-  syntax: (f) => `st${f["o0"] ? "l" : ""}xp ${reg(0, f["Rs"])}, ${reg(f["sz"], f["Rt"])}, ${reg(f["sz"], f["Rt2"])}, ${base(f)}`,
+  syntax: (f) =>
+    `st${f["o0"] ? "l" : ""}xp ${reg(0, f["Rs"])}, ${reg(f["sz"], f["Rt"])}, ${reg(f["sz"], f["Rt2"])}, ${base(f)}`,
   test: { memoryBytes: 16 },
 });
 
@@ -101,7 +119,8 @@ const loadAcquire = define({
     const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host));
   },
-  syntax: (f) => `ld${f["o0"] ? "" : "l"}ar${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) =>
+    `ld${f["o0"] ? "" : "l"}ar${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 const storeRelease = define({
@@ -112,9 +131,16 @@ const storeRelease = define({
   execute: (c, { size, sp }) => {
     checkBase(c, sp);
     const value = c.temp(c.x("d"));
-    c.store(c.temp(c.x("n")), 1 << size, (host) => c.f.atomicStore(ATOMIC_KIND[size as 0], host, value), { aligned: true, ordered: true });
+    c.store(c.temp(c.x("n")), 1 << size, (host) => c.f.atomicStore(ATOMIC_KIND[size as 0], host, value), {
+      aligned: true,
+      ordered: true,
+    });
   },
-  syntax: (f) => `st${f["o0"] ? "" : "l"}lr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`.replace("stllr", f["o0"] ? "stlr" : "stllr"),
+  syntax: (f) =>
+    `st${f["o0"] ? "" : "l"}lr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`.replace(
+      "stllr",
+      f["o0"] ? "stlr" : "stllr",
+    ),
   test: { memoryBytes: 8 },
 });
 
@@ -130,7 +156,8 @@ const compareAndSwap = define({
     const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
     c.setX("d", atomicCmpxchg(ATOMIC_KIND[size as 0], host, expected, replacement));
   },
-  syntax: (f) => `cas${f["L"] ? "a" : ""}${f["o0"] ? "l" : ""}${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) =>
+    `cas${f["L"] ? "a" : ""}${f["o0"] ? "l" : ""}${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -175,5 +202,12 @@ const compareAndSwapPair = define({
 });
 
 export const LOAD_STORE_EXCLUSIVE: readonly Description[] = [
-  loadExclusive, storeExclusive, loadExclusivePair, storeExclusivePair, loadAcquire, storeRelease, compareAndSwap, compareAndSwapPair,
+  loadExclusive,
+  storeExclusive,
+  loadExclusivePair,
+  storeExclusivePair,
+  loadAcquire,
+  storeRelease,
+  compareAndSwap,
+  compareAndSwapPair,
 ];

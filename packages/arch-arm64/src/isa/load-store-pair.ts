@@ -1,7 +1,7 @@
 /**
  * Loads and stores of two general registers. Source: DDI 0487 K.a C4.1.90 (load/store pair).
  */
-import { add, eq, type Expr, type I32, type I64, load, select, shl, toI64S } from "../wasm/index.ts";
+import { add, type Expr, eq, type I32, type I64, load, select, shl, toI64S } from "../wasm/index.ts";
 import { type Description, define } from "./description.ts";
 import { baseIsSp } from "./load-store-register.ts";
 import { reg, regSp, signExtend } from "./syntax.ts";
@@ -53,13 +53,22 @@ const pair = (name: string, mode: "nontemporal" | "post" | "offset" | "pre", bit
       const offset = signExtend(f["imm7"] as number, 7) * (f["opc"] === 2 ? 8 : 4);
       const mnemonic = `${f["L"] ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"}${f["opc"] === 1 ? "sw" : ""}`;
       const base = regSp(1, f["Rn"]);
-      const place = mode === "post" ? `[${base}], #${offset}` : mode === "pre" ? `[${base}, #${offset}]!` : offset === 0 ? `[${base}]` : `[${base}, #${offset}]`;
+      const place =
+        mode === "post"
+          ? `[${base}], #${offset}`
+          : mode === "pre"
+            ? `[${base}, #${offset}]!`
+            : offset === 0
+              ? `[${base}]`
+              : `[${base}, #${offset}]`;
       return `${mnemonic} ${reg(sf, f["Rt"])}, ${reg(sf, f["Rt2"])}, ${place}`;
     },
     test: { memoryBytes: 16 },
   });
 
 export const LOAD_STORE_PAIR: readonly Description[] = [
-  pair("LDNP/STNP", "nontemporal", "00"), pair("LDP/STP (post-indexed)", "post", "01"), pair("LDP/STP (offset)", "offset", "10"),
+  pair("LDNP/STNP", "nontemporal", "00"),
+  pair("LDP/STP (post-indexed)", "post", "01"),
+  pair("LDP/STP (offset)", "offset", "10"),
   pair("LDP/STP (pre-indexed)", "pre", "11"),
 ];

@@ -1,7 +1,7 @@
 /**
  * Loads and stores of one general register, and prefetches. Source: DDI 0487 K.a C4.1.90.
  */
-import { add, and, eq, eqz, type Expr, I32, type I64, load, select, shl, toI64S, toI64U } from "../wasm/index.ts";
+import { add, and, type Expr, eq, eqz, I32, type I64, load, select, shl, toI64S, toI64U } from "../wasm/index.ts";
 import { extendReg } from "./arithmetic.ts";
 import type { AccessOptions, Context } from "./context.ts";
 import { type Description, define, type StaticValues, type Word } from "./description.ts";
@@ -25,7 +25,14 @@ function readMemory(size: number, opc: number, host: Expr<I32>): Expr<I32 | I64>
 const STORE_KIND = ["i32_8", "i32_16", "i32", "i64"] as const;
 
 /** Load or store at `address` (named by this function); then `writeBack` sees the address. */
-function single(c: Context, size: number, opc: number, address: Expr<I64>, writeBack?: (address: Expr<I64>) => void, options?: AccessOptions): void {
+function single(
+  c: Context,
+  size: number,
+  opc: number,
+  address: Expr<I64>,
+  writeBack?: (address: Expr<I64>) => void,
+  options?: AccessOptions,
+): void {
   const named = c.temp(address);
   if (opc === OPC.STORE) {
     const value = c.temp(size === 3 ? c.x("d") : c.w("d"));
@@ -52,7 +59,10 @@ const checkBase = (c: Context, s: StaticValues<"sp">) => {
 };
 
 const SUFFIX = [
-  ["strb", "ldrb", "ldrsb", "ldrsb"], ["strh", "ldrh", "ldrsh", "ldrsh"], ["str", "ldr", "ldrsw", ""], ["str", "ldr", "", ""],
+  ["strb", "ldrb", "ldrsb", "ldrsb"],
+  ["strh", "ldrh", "ldrsh", "ldrsh"],
+  ["str", "ldr", "ldrsw", ""],
+  ["str", "ldr", "", ""],
 ] as const;
 /** Mnemonic and transfer register: `infix` turns ldrb into ldurb or ldtrb. */
 function transfer(f: { readonly [k: string]: number }, infix = ""): string {
@@ -91,7 +101,8 @@ const imm9 = (mode: "unscaled" | "post" | "unprivileged" | "pre", bits: string):
       const offset = toI64S(c.imm());
       if (mode === "post") single(c, s.size, s.opc, base, (address) => c.setX("n", add(address, offset)));
       else if (mode === "pre") single(c, s.size, s.opc, add(base, offset), (address) => c.setX("n", address));
-      else single(c, s.size, s.opc, add(base, offset), undefined, mode === "unprivileged" ? { unprivileged: true } : {});
+      else
+        single(c, s.size, s.opc, add(base, offset), undefined, mode === "unprivileged" ? { unprivileged: true } : {});
     },
     syntax: (f) => {
       const offset = signExtend(f["imm9"] as number, 9);
@@ -104,22 +115,31 @@ const imm9 = (mode: "unscaled" | "post" | "unprivileged" | "pre", bits: string):
     test: { memoryBytes: 8 },
   });
 
+function registerText(f: { readonly [k: string]: number }): string {
+  const option = f["option"] as 0;
+  const amount = f["S"] ? ` #${f["size"]}` : "";
+  const extend = (option as number) === 3 ? (f["S"] ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option]}${amount}`;
+  return `${reg(option & 1, f["Rm"])}${extend}`;
+}
+
 const registerOffset = define({
   name: "Load/store register (register offset)",
   pattern: "size:2 111 0 00 opc:2 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
   statics: { size: "size", opc: "opc", option: "option", sp: baseIsSp },
   allocated: (s) => singleAllocated(s) && (s.option & 2) !== 0,
-  operands: (w) => ({ d: dataSlot(w), n: w.spSlot("Rn"), m: w.xSlot("Rm"), imm: select(w.field("S"), w.field("size"), 0) }),
+  operands: (w) => ({
+    d: dataSlot(w),
+    n: w.spSlot("Rn"),
+    m: w.xSlot("Rm"),
+    imm: select(w.field("S"), w.field("size"), 0),
+  }),
   execute: (c, s) => {
     checkBase(c, s);
     const offset = shl(extendReg(c, s.option, "m"), toI64U(c.imm()));
     single(c, s.size, s.opc, add(c.x("n"), offset));
   },
   syntax: (f) => {
-    const option = f["option"] as 0;
-    const amount = f["S"] ? ` #${f["size"]}` : "";
-    const extend = (option as number) === 3 ? (f["S"] ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option]}${amount}`;
-    return `${transfer(f)}, [${regSp(1, f["Rn"])}, ${reg(option & 1, f["Rm"])}${extend}]`;
+    return `${transfer(f)}, [${regSp(1, f["Rn"])}, ${registerText(f)}]`;
   },
   test: { memoryBytes: 8 },
 });
@@ -137,22 +157,41 @@ const literal = define({
     if (opc === 0) c.setW("d", load("i32", host));
     else c.setX("d", load(opc === 1 ? "i64" : "i64_32s", host));
   },
-  syntax: (f, pc) => `${["ldr", "ldr", "ldrsw", "prfm"][f["opc"] as 0]} ${f["opc"] === 3 ? `#0x${(f["Rt"] as number).toString(16)}` : reg(+(f["opc"] !== 0), f["Rt"])}, ${hex(pc + signExtend(f["imm19"] as number, 19) * 4)}`,
+  syntax: (f, pc) =>
+    `${["ldr", "ldr", "ldrsw", "prfm"][f["opc"] as 0]} ${f["opc"] === 3 ? `#0x${(f["Rt"] as number).toString(16)}` : reg(+(f["opc"] !== 0), f["Rt"])}, ${hex(pc + signExtend(f["imm19"] as number, 19) * 4)}`,
   test: { skip: "reads relative to PC" },
 });
 
-const prefetch = (name: string, pattern: string, valid?: (w: Word) => Expr<I32>): Description =>
+/** A prefetch is a hint; nothing is prefetched. `place` writes the operand. */
+const prefetch = (
+  name: string,
+  pattern: string,
+  place: (f: { readonly [k: string]: number }) => string,
+  valid?: (w: Word) => Expr<I32>,
+): Description =>
   define({
     name,
     pattern,
     ...(valid === undefined ? {} : { valid }),
     execute: () => {},
-    syntax: (f) => `prfm #0x${(f["Rt"] as number).toString(16)}, [${regSp(1, f["Rn"])}]`,
+    syntax: (f) =>
+      `${name.split(" ")[0]?.toLowerCase()} #0x${(f["Rt"] as number).toString(16).padStart(2, "0")}, [${regSp(1, f["Rn"])}${place(f)}]`,
   });
 
 export const LOAD_STORE_REGISTER: readonly Description[] = [
-  unsignedOffset, imm9("unscaled", "00"), imm9("post", "01"), imm9("unprivileged", "10"), imm9("pre", "11"), registerOffset, literal,
-  prefetch("PRFM (immediate)", "11 111 0 01 10 imm12:12 Rn:5 Rt:5"),
-  prefetch("PRFUM", "11 111 0 00 10 0 imm9:9 00 Rn:5 Rt:5"),
-  prefetch("PRFM (register)", "11 111 0 00 10 1 Rm:5 option:3 S 10 Rn:5 Rt:5", (w) => and(w.field("option"), 2)),
+  unsignedOffset,
+  imm9("unscaled", "00"),
+  imm9("post", "01"),
+  imm9("unprivileged", "10"),
+  imm9("pre", "11"),
+  registerOffset,
+  literal,
+  prefetch("PRFM (immediate)", "11 111 0 01 10 imm12:12 Rn:5 Rt:5", (f) => offsetText(8 * (f["imm12"] as number))),
+  prefetch("PRFUM", "11 111 0 00 10 0 imm9:9 00 Rn:5 Rt:5", (f) => offsetText(signExtend(f["imm9"] as number, 9))),
+  prefetch(
+    "PRFM (register)",
+    "11 111 0 00 10 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
+    (f) => `, ${registerText({ ...f, size: 3 })}`,
+    (w) => and(w.field("option"), 2),
+  ),
 ];

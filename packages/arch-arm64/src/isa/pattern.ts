@@ -37,7 +37,8 @@ export function parsePattern(text: string): Pattern {
     }
     const [name, digits = "1"] = token.split(":") as [string, string?];
     const width = Number(digits);
-    if (!/^[A-Za-z]\w*$/.test(name) || !(width >= 1) || fields.has(name)) throw new Error(`encoding pattern "${text}": bad field ${token}`);
+    if (!/^[A-Za-z]\w*$/.test(name) || !(width >= 1) || fields.has(name))
+      throw new Error(`encoding pattern "${text}": bad field ${token}`);
     bit -= width;
     fields.set(name, { name, shift: bit, width });
   }
@@ -46,7 +47,7 @@ export function parsePattern(text: string): Pattern {
 }
 
 export function matches(pattern: Pattern, word: number): boolean {
-  return ((word & pattern.mask) >>> 0) === pattern.value;
+  return (word & pattern.mask) >>> 0 === pattern.value;
 }
 
 /** Value of one field of a word, unsigned. */

@@ -3,13 +3,34 @@
  *
  * Source: DDI 0487 K.a C4.1.96 (vector x indexed element, scalar x indexed element).
  */
-import { add, and, eq, type Expr, type I32, type I64, i32, load, or, select, shl, toI32, type V128 } from "../wasm/index.ts";
+
 import { L } from "../state/layout.ts";
+import {
+  add,
+  and,
+  type Expr,
+  eq,
+  type I32,
+  type I64,
+  i32,
+  load,
+  or,
+  select,
+  shl,
+  toI32,
+  type V128,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp } from "./fp-helpers.ts";
 import { arrangement, field, lane, laneAt, op, sreg, vreg, width, writeLanes, writeVector } from "./simd-lanes.ts";
-import { doublingLongScalar, readHalf, saturatingAccumulate, saturatingDouble, widenMultiply } from "./simd-three-different.ts";
+import {
+  doublingLongScalar,
+  readHalf,
+  saturatingAccumulate,
+  saturatingDouble,
+  widenMultiply,
+} from "./simd-three-different.ts";
 import { dotProduct, doublingMultiplyHigh } from "./simd-three-same.ts";
 
 const HEAD = (U: number, opcode: string) => `0 Q ${U} 01111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5`;
@@ -30,17 +51,20 @@ function element(f: FieldValues): { readonly register: number; readonly index: n
   if (size === 1) return { register: field(f, "Rm"), index: (h << 2) | (l << 1) | m };
   return { register: (m << 4) | field(f, "Rm"), index: size === 3 ? h : (h << 1) | l };
 }
-const elementText = (f: FieldValues, letter = "bhsd"[field(f, "size")]) => `v${element(f).register}.${letter}[${element(f).index}]`;
+const elementText = (f: FieldValues, letter = "bhsd"[field(f, "size")]) =>
+  `v${element(f).register}.${letter}[${element(f).index}]`;
 
 const splat = (size: number, value: Expr<I64>): Expr<V128> => op("splat", size, size === 3 ? value : toI32(value));
 
 // ------------------------------------------------------------------------------------------------ integer, same size
 
-const same = ([
-  ["mla", 1, "0000", (c, a, b, size) => op("add", size, c.v("d"), op("mul", size, a, b))],
-  ["mls", 1, "0100", (c, a, b, size) => op("sub", size, c.v("d"), op("mul", size, a, b))],
-  ["mul", 0, "1000", (_c, a, b, size) => op("mul", size, a, b)],
-] as [string, number, string, (c: Context, a: Expr<V128>, b: Expr<V128>, size: number) => Expr<V128>][]).map(([mnemonic, U, opcode, run]) =>
+const same = (
+  [
+    ["mla", 1, "0000", (c, a, b, size) => op("add", size, c.v("d"), op("mul", size, a, b))],
+    ["mls", 1, "0100", (c, a, b, size) => op("sub", size, c.v("d"), op("mul", size, a, b))],
+    ["mul", 0, "1000", (_c, a, b, size) => op("mul", size, a, b)],
+  ] as [string, number, string, (c: Context, a: Expr<V128>, b: Expr<V128>, size: number) => Expr<V128>][]
+).map(([mnemonic, U, opcode, run]) =>
   define({
     name: `${mnemonic.toUpperCase()} (by element)`,
     pattern: HEAD(U, opcode),
@@ -48,13 +72,20 @@ const same = ([
     allocated: ({ size }) => size === 1 || size === 2,
     operands: elementOperands,
     fp: true,
-    execute: (c, { Q, size }) => writeVector(c, "d", width(Q), run(c, c.v("n"), splat(size, laneAt(c, "m", size, c.imm())), size)),
-    syntax: (f) => `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], field(f, "size")))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+    execute: (c, { Q, size }) =>
+      writeVector(c, "d", width(Q), run(c, c.v("n"), splat(size, laneAt(c, "m", size, c.imm())), size)),
+    syntax: (f) =>
+      `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], field(f, "size")))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
   }),
 );
 
 /** SQDMULH, SQRDMULH, SQRDMLAH, SQRDMLSH: vector and scalar. */
-const HIGH = [["sqdmulh", 0, "1100", false, 0], ["sqrdmulh", 0, "1101", true, 0], ["sqrdmlah", 1, "1101", true, 1], ["sqrdmlsh", 1, "1111", true, -1]] as const;
+const HIGH = [
+  ["sqdmulh", 0, "1100", false, 0],
+  ["sqrdmulh", 0, "1101", true, 0],
+  ["sqrdmlah", 1, "1101", true, 1],
+  ["sqrdmlsh", 1, "1111", true, -1],
+] as const;
 const high = HIGH.flatMap(([mnemonic, U, opcode, rounding, accumulate]) =>
   [false, true].map((scalar) =>
     define({
@@ -67,11 +98,20 @@ const high = HIGH.flatMap(([mnemonic, U, opcode, rounding, accumulate]) =>
       execute: (c, { Q, size }) => {
         const b = laneAt(c, "m", size, c.imm(), true);
         writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) =>
-          doublingMultiplyHigh(c, size, rounding, lane(c, "n", size, i, true), b, accumulate === 0 ? undefined : lane(c, "d", size, i, true), accumulate < 0),
+          doublingMultiplyHigh(
+            c,
+            size,
+            rounding,
+            lane(c, "n", size, i, true),
+            b,
+            accumulate === 0 ? undefined : lane(c, "d", size, i, true),
+            accumulate < 0,
+          ),
         );
       },
       syntax: (f) => {
-        const name = (n: number | undefined) => (scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size"))));
+        const name = (n: number | undefined) =>
+          scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size")));
         return `${mnemonic} ${name(f["Rd"])}, ${name(f["Rn"])}, ${elementText(f)}`;
       },
     }),
@@ -81,7 +121,12 @@ const high = HIGH.flatMap(([mnemonic, U, opcode, rounding, accumulate]) =>
 // ------------------------------------------------------------------------------------------------------ integer, long
 
 const LONG = [
-  ["smlal", 0, "0010", 1, true], ["umlal", 1, "0010", 1, false], ["smlsl", 0, "0110", -1, true], ["umlsl", 1, "0110", -1, false], ["smull", 0, "1010", 0, true], ["umull", 1, "1010", 0, false],
+  ["smlal", 0, "0010", 1, true],
+  ["umlal", 1, "0010", 1, false],
+  ["smlsl", 0, "0110", -1, true],
+  ["umlsl", 1, "0110", -1, false],
+  ["smull", 0, "1010", 0, true],
+  ["umull", 1, "1010", 0, false],
 ] as const;
 const long = LONG.map(([mnemonic, U, opcode, accumulate, signed]) =>
   define({
@@ -95,10 +140,15 @@ const long = LONG.map(([mnemonic, U, opcode, accumulate, signed]) =>
       const product = widenMultiply(signed, readHalf(c, "n", Q), splat(size, laneAt(c, "m", size, c.imm())), size);
       c.setV("d", accumulate === 0 ? product : op(accumulate > 0 ? "add" : "sub", size + 1, c.v("d"), product));
     },
-    syntax: (f) => `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+    syntax: (f) =>
+      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
   }),
 );
-const DOUBLING = [["sqdmlal", "0011", 1], ["sqdmlsl", "0111", -1], ["sqdmull", "1011", 0]] as const;
+const DOUBLING = [
+  ["sqdmlal", "0011", 1],
+  ["sqdmlsl", "0111", -1],
+  ["sqdmull", "1011", 0],
+] as const;
 const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
   define({
     name: `${mnemonic.toUpperCase()} (by element)`,
@@ -108,11 +158,17 @@ const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
     operands: elementOperands,
     fp: true,
     execute: (c, { Q, size }) => {
-      const product = c.temp(widenMultiply(true, readHalf(c, "n", Q), splat(size, laneAt(c, "m", size, c.imm())), size));
+      const product = c.temp(
+        widenMultiply(true, readHalf(c, "n", Q), splat(size, laneAt(c, "m", size, c.imm())), size),
+      );
       const doubled = c.temp(saturatingDouble(c, product, size + 1));
-      c.setV("d", accumulate === 0 ? doubled : saturatingAccumulate(c, c.temp(c.v("d")), doubled, size + 1, accumulate < 0));
+      c.setV(
+        "d",
+        accumulate === 0 ? doubled : saturatingAccumulate(c, c.temp(c.v("d")), doubled, size + 1, accumulate < 0),
+      );
     },
-    syntax: (f) => `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+    syntax: (f) =>
+      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
   }),
   define({
     name: `${mnemonic.toUpperCase()} (by element, scalar)`,
@@ -122,10 +178,18 @@ const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
     operands: elementOperands,
     fp: true,
     execute: (c, { size }) => {
-      const r = doublingLongScalar(c, lane(c, "n", size, 0, true), laneAt(c, "m", size, c.imm(), true), size, accumulate, () => lane(c, "d", size + 1, 0, true));
+      const r = doublingLongScalar(
+        c,
+        lane(c, "n", size, 0, true),
+        laneAt(c, "m", size, c.imm(), true),
+        size,
+        accumulate,
+        () => lane(c, "d", size + 1, 0, true),
+      );
       c.setVLow("d", size === 1 ? and(r, 0xffff_ffff) : r);
     },
-    syntax: (f) => `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${elementText(f)}`,
+    syntax: (f) =>
+      `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${elementText(f)}`,
   }),
 ]);
 
@@ -135,7 +199,10 @@ const dot = [0, 1].map((U) =>
     pattern: `0 Q ${U} 01111 10 L M Rm:4 1110 H 0 Rn:5 Rd:5`,
     statics: { Q: "Q" },
     operands: (w) => ({
-      d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: add(shl(or(w.field("Rm"), shl(w.field("M"), 4)), 4), L.V), imm: add(shl(w.field("H"), 3), shl(w.field("L"), 2)),
+      d: w.vSlot("Rd"),
+      n: w.vSlot("Rn"),
+      m: add(shl(or(w.field("Rm"), shl(w.field("M"), 4)), 4), L.V),
+      imm: add(shl(w.field("H"), 3), shl(w.field("L"), 2)),
     }),
     fp: true,
     execute: (c, { Q }) => {
@@ -149,7 +216,12 @@ const dot = [0, 1].map((U) =>
 
 // ----------------------------------------------------------------------------------------------------- floating point
 
-const FP = [["fmla", 0, "0001"], ["fmls", 0, "0101"], ["fmul", 0, "1001"], ["fmulx", 1, "1001"]] as const;
+const FP = [
+  ["fmla", 0, "0001"],
+  ["fmls", 0, "0101"],
+  ["fmul", 0, "1001"],
+  ["fmulx", 1, "1001"],
+] as const;
 const floating = FP.flatMap(([mnemonic, U, opcode]) => {
   const run = (c: Context, size: number, i: number, b: Expr<I64>): Expr<I64> => {
     const a = lane(c, "n", size, i);
@@ -170,7 +242,8 @@ const floating = FP.flatMap(([mnemonic, U, opcode]) => {
         writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) => run(c, size, i, b));
       },
       syntax: (f) => {
-        const name = (n: number | undefined) => (scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size"))));
+        const name = (n: number | undefined) =>
+          scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size")));
         return `${mnemonic} ${name(f["Rd"])}, ${name(f["Rn"])}, ${elementText(f)}`;
       },
     }),

@@ -4,11 +4,38 @@
  *
  * Source: DDI 0487 K.a C4.1.96.
  */
-import { add, clz, eqz, type Expr, type I32, type I64, i32, i64, select, shl, shrS, sub, toI32, toI64U } from "../wasm/index.ts";
+import {
+  add,
+  clz,
+  type Expr,
+  eqz,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  select,
+  shl,
+  shrS,
+  sub,
+  toI32,
+  toI64U,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp, fpcrRounding } from "./fp-helpers.ts";
-import { arrangement, buildVector, field, lane, sreg, standardSlots, unarySlots, vreg, width, writeHalf, writeLanes } from "./simd-lanes.ts";
+import {
+  arrangement,
+  buildVector,
+  field,
+  lane,
+  sreg,
+  standardSlots,
+  unarySlots,
+  vreg,
+  width,
+  writeHalf,
+  writeLanes,
+} from "./simd-lanes.ts";
 
 /** Single is 0, double 1 in the encoding; elements of size 2 and 3. */
 const sizeOf = (f: FieldValues) => 2 + field(f, "sz");
@@ -25,28 +52,63 @@ interface ThreeSameFp {
   readonly pairwise?: boolean;
   readonly run: Binary;
 }
-const mask = (op: "eq" | "ge" | "gt", absolute = false): Binary => (c, size, a, b) =>
-  fp.mask(c, op, size, absolute ? fp.abs(size, a) : a, absolute ? fp.abs(size, b) : b);
-const arithmetic = (op: "add" | "sub" | "mul" | "mulx" | "div"): Binary => (c, size, a, b) => fp.binary(c, op, size, a, b);
-const minMax = (op: "min" | "max" | "minnm" | "maxnm"): Binary => (c, size, a, b) => fp.minMax(c, op, size, a, b);
+const mask =
+  (op: "eq" | "ge" | "gt", absolute = false): Binary =>
+  (c, size, a, b) =>
+    fp.mask(c, op, size, absolute ? fp.abs(size, a) : a, absolute ? fp.abs(size, b) : b);
+const arithmetic =
+  (op: "add" | "sub" | "mul" | "mulx" | "div"): Binary =>
+  (c, size, a, b) =>
+    fp.binary(c, op, size, a, b);
+const minMax =
+  (op: "min" | "max" | "minnm" | "maxnm"): Binary =>
+  (c, size, a, b) =>
+    fp.minMax(c, op, size, a, b);
 
 const THREE_SAME: readonly ThreeSameFp[] = [
   { mnemonic: "fmaxnm", U: 0, a: 0, opcode: "11000", run: minMax("maxnm") },
   { mnemonic: "fminnm", U: 0, a: 1, opcode: "11000", run: minMax("minnm") },
   { mnemonic: "fmla", U: 0, a: 0, opcode: "11001", run: (c, size, a, b, d) => fp.fma(c, size, d(), a, b) },
-  { mnemonic: "fmls", U: 0, a: 1, opcode: "11001", run: (c, size, a, b, d) => fp.fma(c, size, d(), fp.neg(size, a), b) },
+  {
+    mnemonic: "fmls",
+    U: 0,
+    a: 1,
+    opcode: "11001",
+    run: (c, size, a, b, d) => fp.fma(c, size, d(), fp.neg(size, a), b),
+  },
   { mnemonic: "fadd", U: 0, a: 0, opcode: "11010", run: arithmetic("add") },
   { mnemonic: "fsub", U: 0, a: 1, opcode: "11010", run: arithmetic("sub") },
   { mnemonic: "fmulx", U: 0, a: 0, opcode: "11011", scalar: true, run: arithmetic("mulx") },
   { mnemonic: "fcmeq", U: 0, a: 0, opcode: "11100", scalar: true, run: mask("eq") },
   { mnemonic: "fmax", U: 0, a: 0, opcode: "11110", run: minMax("max") },
   { mnemonic: "fmin", U: 0, a: 1, opcode: "11110", run: minMax("min") },
-  { mnemonic: "frecps", U: 0, a: 0, opcode: "11111", scalar: true, run: (c, size, a, b) => fp.step(c, "recip", size, a, b) },
-  { mnemonic: "frsqrts", U: 0, a: 1, opcode: "11111", scalar: true, run: (c, size, a, b) => fp.step(c, "rsqrt", size, a, b) },
+  {
+    mnemonic: "frecps",
+    U: 0,
+    a: 0,
+    opcode: "11111",
+    scalar: true,
+    run: (c, size, a, b) => fp.step(c, "recip", size, a, b),
+  },
+  {
+    mnemonic: "frsqrts",
+    U: 0,
+    a: 1,
+    opcode: "11111",
+    scalar: true,
+    run: (c, size, a, b) => fp.step(c, "rsqrt", size, a, b),
+  },
   { mnemonic: "fmaxnmp", U: 1, a: 0, opcode: "11000", pairwise: true, run: minMax("maxnm") },
   { mnemonic: "fminnmp", U: 1, a: 1, opcode: "11000", pairwise: true, run: minMax("minnm") },
   { mnemonic: "faddp", U: 1, a: 0, opcode: "11010", pairwise: true, run: arithmetic("add") },
-  { mnemonic: "fabd", U: 1, a: 1, opcode: "11010", scalar: true, run: (c, size, a, b) => fp.abs(size, fp.binary(c, "sub", size, a, b)) },
+  {
+    mnemonic: "fabd",
+    U: 1,
+    a: 1,
+    opcode: "11010",
+    scalar: true,
+    run: (c, size, a, b) => fp.abs(size, fp.binary(c, "sub", size, a, b)),
+  },
   { mnemonic: "fmul", U: 1, a: 0, opcode: "11011", run: arithmetic("mul") },
   { mnemonic: "fcmge", U: 1, a: 0, opcode: "11100", scalar: true, run: mask("ge") },
   { mnemonic: "fcmgt", U: 1, a: 1, opcode: "11100", scalar: true, run: mask("gt") },
@@ -70,7 +132,9 @@ const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise
       const count = width(Q) >> (3 + size);
       const at = (index: number) => (index < count ? lane(c, "n", size, index) : lane(c, "m", size, index - count));
       writeLanes(c, "d", width(Q), size, (i) =>
-        pairwise ? run(c, size, at(2 * i), at(2 * i + 1), () => lane(c, "d", size, i)) : run(c, size, lane(c, "n", size, i), lane(c, "m", size, i), () => lane(c, "d", size, i)),
+        pairwise
+          ? run(c, size, at(2 * i), at(2 * i + 1), () => lane(c, "d", size, i))
+          : run(c, size, lane(c, "n", size, i), lane(c, "m", size, i), () => lane(c, "d", size, i)),
       );
     },
     syntax: (f) => {
@@ -87,8 +151,13 @@ const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise
       statics: { sz: "sz" },
       operands: standardSlots,
       fp: true,
-      execute: (c, { sz }) => c.setVLow("d", run(c, 2 + sz, lane(c, "n", 2 + sz, 0), lane(c, "m", 2 + sz, 0), () => lane(c, "d", 2 + sz, 0))),
-      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}`,
+      execute: (c, { sz }) =>
+        c.setVLow(
+          "d",
+          run(c, 2 + sz, lane(c, "n", 2 + sz, 0), lane(c, "m", 2 + sz, 0), () => lane(c, "d", 2 + sz, 0)),
+        ),
+      syntax: (f) =>
+        `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}`,
     }),
   ];
 });
@@ -107,22 +176,88 @@ interface TwoRegFp {
   readonly run: Unary;
 }
 const zero = () => i64(0);
-const toInteger = (rounding: number, unsigned: boolean): Unary => (c, size, a) => fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, i32(0), i32(rounding));
-const fromInteger = (unsigned: boolean): Unary => (c, size, a) => fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), i32(0));
+const toInteger =
+  (rounding: number, unsigned: boolean): Unary =>
+  (c, size, a) =>
+    fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, i32(0), i32(rounding));
+const fromInteger =
+  (unsigned: boolean): Unary =>
+  (c, size, a) =>
+    fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), i32(0));
 const signExtend32 = (a: Expr<I64>) => shrS(shl(a, 32), 32);
-const roundTo = (rounding: number): Unary => (c, size, a) => fp.roundInt(c, size, a, i32(rounding), false);
+const roundTo =
+  (rounding: number): Unary =>
+  (c, size, a) =>
+    fp.roundInt(c, size, a, i32(rounding), false);
 
 /** FPRounding of the second letter of FCVTxS and FRINTx. */
 const ROUNDING = { n: 0, p: 1, m: 2, z: 3, a: 4 } as const;
-const CONVERSIONS = ([["n", 0, "11010"], ["p", 1, "11010"], ["m", 0, "11011"], ["z", 1, "11011"], ["a", 0, "11100"]] as const).flatMap(([letter, a, opcode]) =>
-  [0, 1].map((U): TwoRegFp => ({ mnemonic: `fcvt${letter}${U ? "u" : "s"}`, U, a, opcode, scalar: true, run: toInteger(ROUNDING[letter], U === 1) })),
+const CONVERSIONS = (
+  [
+    ["n", 0, "11010"],
+    ["p", 1, "11010"],
+    ["m", 0, "11011"],
+    ["z", 1, "11011"],
+    ["a", 0, "11100"],
+  ] as const
+).flatMap(([letter, a, opcode]) =>
+  [0, 1].map(
+    (U): TwoRegFp => ({
+      mnemonic: `fcvt${letter}${U ? "u" : "s"}`,
+      U,
+      a,
+      opcode,
+      scalar: true,
+      run: toInteger(ROUNDING[letter], U === 1),
+    }),
+  ),
 );
 const TWO_REG: readonly TwoRegFp[] = [
-  { mnemonic: "fcmgt", U: 0, a: 1, opcode: "01100", scalar: true, suffix: ", #0.0", run: (c, size, a) => fp.mask(c, "gt", size, a, zero()) },
-  { mnemonic: "fcmge", U: 1, a: 1, opcode: "01100", scalar: true, suffix: ", #0.0", run: (c, size, a) => fp.mask(c, "ge", size, a, zero()) },
-  { mnemonic: "fcmeq", U: 0, a: 1, opcode: "01101", scalar: true, suffix: ", #0.0", run: (c, size, a) => fp.mask(c, "eq", size, a, zero()) },
-  { mnemonic: "fcmle", U: 1, a: 1, opcode: "01101", scalar: true, suffix: ", #0.0", run: (c, size, a) => fp.mask(c, "ge", size, zero(), a) },
-  { mnemonic: "fcmlt", U: 0, a: 1, opcode: "01110", scalar: true, suffix: ", #0.0", run: (c, size, a) => fp.mask(c, "gt", size, zero(), a) },
+  {
+    mnemonic: "fcmgt",
+    U: 0,
+    a: 1,
+    opcode: "01100",
+    scalar: true,
+    suffix: ", #0.0",
+    run: (c, size, a) => fp.mask(c, "gt", size, a, zero()),
+  },
+  {
+    mnemonic: "fcmge",
+    U: 1,
+    a: 1,
+    opcode: "01100",
+    scalar: true,
+    suffix: ", #0.0",
+    run: (c, size, a) => fp.mask(c, "ge", size, a, zero()),
+  },
+  {
+    mnemonic: "fcmeq",
+    U: 0,
+    a: 1,
+    opcode: "01101",
+    scalar: true,
+    suffix: ", #0.0",
+    run: (c, size, a) => fp.mask(c, "eq", size, a, zero()),
+  },
+  {
+    mnemonic: "fcmle",
+    U: 1,
+    a: 1,
+    opcode: "01101",
+    scalar: true,
+    suffix: ", #0.0",
+    run: (c, size, a) => fp.mask(c, "ge", size, zero(), a),
+  },
+  {
+    mnemonic: "fcmlt",
+    U: 0,
+    a: 1,
+    opcode: "01110",
+    scalar: true,
+    suffix: ", #0.0",
+    run: (c, size, a) => fp.mask(c, "gt", size, zero(), a),
+  },
   { mnemonic: "fabs", U: 0, a: 1, opcode: "01111", run: (_c, size, a) => fp.abs(size, a) },
   { mnemonic: "fneg", U: 1, a: 1, opcode: "01111", run: (_c, size, a) => fp.neg(size, a) },
   { mnemonic: "frintn", U: 0, a: 0, opcode: "11000", run: roundTo(ROUNDING.n) },
@@ -130,14 +265,47 @@ const TWO_REG: readonly TwoRegFp[] = [
   { mnemonic: "frinta", U: 1, a: 0, opcode: "11000", run: roundTo(ROUNDING.a) },
   { mnemonic: "frintm", U: 0, a: 0, opcode: "11001", run: roundTo(ROUNDING.m) },
   { mnemonic: "frintz", U: 0, a: 1, opcode: "11001", run: roundTo(ROUNDING.z) },
-  { mnemonic: "frintx", U: 1, a: 0, opcode: "11001", run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), true) },
-  { mnemonic: "frinti", U: 1, a: 1, opcode: "11001", run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), false) },
+  {
+    mnemonic: "frintx",
+    U: 1,
+    a: 0,
+    opcode: "11001",
+    run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), true),
+  },
+  {
+    mnemonic: "frinti",
+    U: 1,
+    a: 1,
+    opcode: "11001",
+    run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), false),
+  },
   ...CONVERSIONS,
   { mnemonic: "scvtf", U: 0, a: 0, opcode: "11101", scalar: true, run: fromInteger(false) },
   { mnemonic: "ucvtf", U: 1, a: 0, opcode: "11101", scalar: true, run: fromInteger(true) },
-  { mnemonic: "frecpe", U: 0, a: 1, opcode: "11101", scalar: true, run: (c, size, a) => fp.estimate(c, "recip", size, a) },
-  { mnemonic: "frsqrte", U: 1, a: 1, opcode: "11101", scalar: true, run: (c, size, a) => fp.estimate(c, "rsqrt", size, a) },
-  { mnemonic: "frecpx", U: 0, a: 1, opcode: "11111", scalar: "only", run: (c, size, a) => fp.estimate(c, "recpx", size, a) },
+  {
+    mnemonic: "frecpe",
+    U: 0,
+    a: 1,
+    opcode: "11101",
+    scalar: true,
+    run: (c, size, a) => fp.estimate(c, "recip", size, a),
+  },
+  {
+    mnemonic: "frsqrte",
+    U: 1,
+    a: 1,
+    opcode: "11101",
+    scalar: true,
+    run: (c, size, a) => fp.estimate(c, "rsqrt", size, a),
+  },
+  {
+    mnemonic: "frecpx",
+    U: 0,
+    a: 1,
+    opcode: "11111",
+    scalar: "only",
+    run: (c, size, a) => fp.estimate(c, "recpx", size, a),
+  },
   { mnemonic: "fsqrt", U: 1, a: 1, opcode: "11111", run: (c, size, a) => fp.sqrt(c, size, a) },
 ];
 const twoReg = TWO_REG.flatMap(({ mnemonic, U, a, opcode, scalar, suffix = "", run }) => {
@@ -153,7 +321,8 @@ const twoReg = TWO_REG.flatMap(({ mnemonic, U, a, opcode, scalar, suffix = "", r
         operands: unarySlots,
         fp: true,
         execute: (c, { Q, sz }) => writeLanes(c, "d", width(Q), 2 + sz, (i) => run(c, 2 + sz, lane(c, "n", 2 + sz, i))),
-        syntax: (f) => `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}${suffix}`,
+        syntax: (f) =>
+          `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}${suffix}`,
       }),
     );
   if (scalar)
@@ -179,8 +348,10 @@ const unsignedEstimates = (["recip", "rsqrt"] as const).map((kind, U) =>
     statics: { Q: "Q" },
     operands: unarySlots,
     fp: true,
-    execute: (c, { Q }) => writeLanes(c, "d", width(Q), 2, (i) => toI64U(fp.unsignedEstimate(c, kind, toI32(lane(c, "n", 2, i))))),
-    syntax: (f) => `${U ? "ursqrte" : "urecpe"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 2))}`,
+    execute: (c, { Q }) =>
+      writeLanes(c, "d", width(Q), 2, (i) => toI64U(fp.unsignedEstimate(c, kind, toI32(lane(c, "n", 2, i))))),
+    syntax: (f) =>
+      `${U ? "ursqrte" : "urecpe"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 2))}`,
   }),
 );
 
@@ -195,7 +366,8 @@ const lengthen = define({
     const count = 4 >> sz;
     writeLanes(c, "d", 128, 2 + sz, (i) => fp.convert(c, 1 + sz, 2 + sz, lane(c, "n", 1 + sz, i + (Q ? count : 0))));
   },
-  syntax: (f) => `fcvtl${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f) - 1))}`,
+  syntax: (f) =>
+    `fcvtl${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f) - 1))}`,
 });
 const narrow = [0, 1].map((odd) =>
   define({
@@ -205,8 +377,15 @@ const narrow = [0, 1].map((odd) =>
     allocated: ({ sz }) => odd === 0 || sz === 1,
     operands: unarySlots,
     fp: true,
-    execute: (c, { Q, sz }) => writeHalf(c, "d", Q, buildVector(c, 64, 1 + sz, (i) => fp.convert(c, 2 + sz, 1 + sz, lane(c, "n", 2 + sz, i), odd === 1))),
-    syntax: (f) => `fcvt${odd ? "x" : ""}n${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f) - 1))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f)))}`,
+    execute: (c, { Q, sz }) =>
+      writeHalf(
+        c,
+        "d",
+        Q,
+        buildVector(c, 64, 1 + sz, (i) => fp.convert(c, 2 + sz, 1 + sz, lane(c, "n", 2 + sz, i), odd === 1)),
+      ),
+    syntax: (f) =>
+      `fcvt${odd ? "x" : ""}n${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f) - 1))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f)))}`,
   }),
 );
 const narrowOddScalar = define({
@@ -220,7 +399,12 @@ const narrowOddScalar = define({
 
 // -------------------------------------------------------------------------------- across lanes and scalar pairwise
 
-const ACROSS = [["maxnm", 0, "01100"], ["minnm", 1, "01100"], ["max", 0, "01111"], ["min", 1, "01111"]] as const;
+const ACROSS = [
+  ["maxnm", 0, "01100"],
+  ["minnm", 1, "01100"],
+  ["max", 0, "01111"],
+  ["min", 1, "01111"],
+] as const;
 const across = ACROSS.map(([name, a, opcode]) =>
   define({
     name: `F${name.toUpperCase()}V`,
@@ -246,7 +430,10 @@ const pairwiseScalar = ([...ACROSS, ["add", 0, "01101"]] as const).map(([name, a
     execute: (c, { sz }) => {
       const first = lane(c, "n", 2 + sz, 0);
       const second = lane(c, "n", 2 + sz, 1);
-      c.setVLow("d", name === "add" ? fp.binary(c, "add", 2 + sz, first, second) : fp.minMax(c, name, 2 + sz, first, second));
+      c.setVLow(
+        "d",
+        name === "add" ? fp.binary(c, "add", 2 + sz, first, second) : fp.minMax(c, name, 2 + sz, first, second),
+      );
     },
     syntax: (f) => `f${name}p ${sreg(sizeOf(f), f["Rd"])}, v${f["Rn"]}.2${sz(f)}`,
   }),
@@ -256,16 +443,22 @@ const sz = (f: FieldValues) => (f["sz"] ? "d" : "s");
 // ------------------------------------------------------------------------------------------ fixed-point conversions
 
 /** immh 001x is half precision (FEAT_FP16, absent), 01xx single, 1xxx double. */
-const immhSize = { count: 5, of: (w: Word) => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh")))) };
+const immhSize = {
+  count: 5,
+  of: (w: Word) => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh")))),
+};
 const fixedOperands = (w: Word): { d: Expr<I32>; n: Expr<I32>; imm: Expr<I32> } => ({
-  d: w.vSlot("Rd"), n: w.vSlot("Rn"),
+  d: w.vSlot("Rd"),
+  n: w.vSlot("Rn"),
   imm: sub(shl(i32(16), sub(i32(31), clz(w.field("immh")))), add(shl(w.field("immh"), 3), w.field("immb"))),
 });
 const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemonic) => {
   const unsigned = mnemonic.endsWith("u") || mnemonic === "ucvtf";
   const opcode = mnemonic.endsWith("cvtf") ? "11100" : "11111";
   const run: Unary = (c, size, a) =>
-    mnemonic.endsWith("cvtf") ? fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), c.imm()) : fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, c.imm(), i32(ROUNDING.z));
+    mnemonic.endsWith("cvtf")
+      ? fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), c.imm())
+      : fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, c.imm(), i32(ROUNDING.z));
   const size = (f: FieldValues) => 31 - Math.clz32(field(f, "immh"));
   const count = (f: FieldValues) => (16 << size(f)) - field(f, "immh") * 8 - field(f, "immb");
   return [
@@ -277,7 +470,8 @@ const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemoni
       operands: fixedOperands,
       fp: true,
       execute: (c, { Q, size }) => writeLanes(c, "d", width(Q), size, (i) => run(c, size, lane(c, "n", size, i))),
-      syntax: (f) => `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], size(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], size(f)))}, #${count(f)}`,
+      syntax: (f) =>
+        `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], size(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], size(f)))}, #${count(f)}`,
     }),
     define({
       name: `${mnemonic.toUpperCase()} (scalar, fixed-point)`,
@@ -293,5 +487,13 @@ const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemoni
 });
 
 export const SIMD_FP: readonly Description[] = [
-  ...threeSame, ...twoReg, ...unsignedEstimates, lengthen, ...narrow, narrowOddScalar, ...across, ...pairwiseScalar, ...fixed,
+  ...threeSame,
+  ...twoReg,
+  ...unsignedEstimates,
+  lengthen,
+  ...narrow,
+  narrowOddScalar,
+  ...across,
+  ...pairwiseScalar,
+  ...fixed,
 ];

@@ -5,8 +5,29 @@
  */
 import { L } from "../state/layout.ts";
 import {
-  add, and, call, type Expr, extractLane, gtS, I32, I64, i64, load, loadVector, type Local, ltS, or, replaceLane, select, shl, simd, simdShift, simdTest,
-  toI32, V128, v128,
+  add,
+  and,
+  call,
+  type Expr,
+  extractLane,
+  gtS,
+  I32,
+  I64,
+  i64,
+  type Local,
+  load,
+  loadVector,
+  ltS,
+  or,
+  replaceLane,
+  select,
+  shl,
+  simd,
+  simdShift,
+  simdTest,
+  toI32,
+  V128,
+  v128,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import type { FieldValues, Slot, Word } from "./description.ts";
@@ -14,8 +35,12 @@ import type { FieldValues, Slot, Word } from "./description.ts";
 export const SHAPE = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
 /** A vector instruction of the shape for that element size: `op("add", 2)` is i32x4.add. */
 export const op = (name: string, size: number, ...args: Expr[]): Expr<V128> => simd(`${SHAPE[size]}.${name}`, ...args);
-export const shift = (name: "shl" | "shr_s" | "shr_u", size: number, a: Expr<V128>, count: Expr<I32> | number): Expr<V128> =>
-  simdShift(`${SHAPE[size]}.${name}`, a, count);
+export const shift = (
+  name: "shl" | "shr_s" | "shr_u",
+  size: number,
+  a: Expr<V128>,
+  count: Expr<I32> | number,
+): Expr<V128> => simdShift(`${SHAPE[size]}.${name}`, a, count);
 
 /** A vector whose elements all hold `value`. */
 export function splat(size: number, value: bigint): Expr<V128> {
@@ -32,7 +57,8 @@ export const vandnot = (a: Expr<V128>, b: Expr<V128>): Expr<V128> => simd("v128.
 export const vor = (a: Expr<V128>, b: Expr<V128>): Expr<V128> => simd("v128.or", a, b);
 export const vxor = (a: Expr<V128>, b: Expr<V128>): Expr<V128> => simd("v128.xor", a, b);
 /** Bits of `a` where `mask` is 1, of `b` where it is 0. */
-export const bitselect = (a: Expr<V128>, b: Expr<V128>, mask: Expr<V128>): Expr<V128> => simd("v128.bitselect", a, b, mask);
+export const bitselect = (a: Expr<V128>, b: Expr<V128>, mask: Expr<V128>): Expr<V128> =>
+  simd("v128.bitselect", a, b, mask);
 
 /** Elements, all ones where a > b unsigned. */
 export function gtUnsigned(size: number, a: Expr<V128>, b: Expr<V128>): Expr<V128> {
@@ -90,7 +116,13 @@ export function buildVector(c: Context, bits: number, size: number, value: (inde
   return result;
 }
 /** Make and write a vector element by element. */
-export function writeLanes(c: Context, slot: Slot, bits: number, size: number, value: (index: number) => Expr<I64>): void {
+export function writeLanes(
+  c: Context,
+  slot: Slot,
+  bits: number,
+  size: number,
+  value: (index: number) => Expr<I64>,
+): void {
   writeVector(c, slot, bits, buildVector(c, bits, size, value));
 }
 
@@ -141,4 +173,3 @@ export const vreg = (n: number | undefined, suffix: string): string => `v${n}.${
 /** B<n>, H<n>, S<n>, D<n>, Q<n>. */
 export const sreg = (size: number, n: number | undefined): string => `${"bhsdq"[size]}${n}`;
 export const field = (f: FieldValues, name: string): number => f[name] as number;
-

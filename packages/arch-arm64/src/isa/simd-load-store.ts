@@ -3,7 +3,26 @@
  *
  * Source: DDI 0487 K.a C4.1.90 (load/store register, pair, literal; Advanced SIMD load/store multiple and single structures).
  */
-import { add, and, eq, type Expr, type I32, type I64, i32, load, loadV128, loadVector, or, select, shl, simd, toI64S, toI64U, V128, v128 } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  type Expr,
+  eq,
+  type I32,
+  type I64,
+  i32,
+  load,
+  loadV128,
+  loadVector,
+  or,
+  select,
+  shl,
+  simd,
+  toI64S,
+  toI64U,
+  V128,
+  v128,
+} from "../wasm/index.ts";
 import { extendReg } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
@@ -16,7 +35,8 @@ const STORE_KIND = ["i64_8", "i64_16", "i64_32", "i64"] as const;
 
 /** Transfers between one register and memory; sizes 0-4, bytes to quadwords. */
 type Value = Expr<I64> | Expr<V128>;
-const readRegister = (c: Context, slot: "d" | "m", size: number): Value => (size === 4 ? c.temp(c.v(slot)) : c.temp(load(LOAD_KIND[size as 0], c.vAddress(slot))));
+const readRegister = (c: Context, slot: "d" | "m", size: number): Value =>
+  size === 4 ? c.temp(c.v(slot)) : c.temp(load(LOAD_KIND[size as 0], c.vAddress(slot)));
 const readMemory = (c: Context, host: Expr<I32>, size: number, offset = 0): Value =>
   size === 4 ? c.temp(loadV128(host, offset)) : c.temp(load(LOAD_KIND[size as 0], host, offset));
 function writeRegister(c: Context, slot: "d" | "m", size: number, value: Value): void {
@@ -29,7 +49,13 @@ function writeMemory(c: Context, host: Expr<I32>, size: number, value: Value, of
 }
 
 /** Load or store one register at `address`; `writeBack` sees the address once the access is done. */
-function single(c: Context, size: number, isLoad: number, address: Expr<I64>, writeBack?: (address: Expr<I64>) => void): void {
+function single(
+  c: Context,
+  size: number,
+  isLoad: number,
+  address: Expr<I64>,
+  writeBack?: (address: Expr<I64>) => void,
+): void {
   const named = c.temp(address);
   if (!isLoad) {
     const value = readRegister(c, "d", size);
@@ -47,7 +73,8 @@ const scale = { count: 8, of: (w: Word) => or(shl(and(w.field("opc"), 2), 1), w.
 const isLoad = { count: 2, of: (w: Word) => and(w.field("opc"), 1) };
 const scaleOf = (f: FieldValues) => ((field(f, "opc") & 2) << 1) | field(f, "size");
 const allocated = (s: { readonly scale: number }) => s.scale <= 4;
-const name = (f: FieldValues, infix = "") => `${field(f, "opc") & 1 ? "ld" : "st"}${infix}r ${sreg(scaleOf(f), f["Rt"])}`;
+const name = (f: FieldValues, infix = "") =>
+  `${field(f, "opc") & 1 ? "ld" : "st"}${infix}r ${sreg(scaleOf(f), f["Rt"])}`;
 const offsetText = (offset: number) => (offset === 0 ? "" : `, #${offset}`);
 const checkBase = (c: Context, sp: number) => {
   if (sp) c.checkSpAlignment();
@@ -80,7 +107,14 @@ const REGISTER: readonly Description[] = [
         checkBase(c, s.sp);
         const offset = toI64S(c.imm());
         if (mode === "post") single(c, s.scale, s.load, c.x("n"), (address) => c.setX("n", add(address, offset)));
-        else single(c, s.scale, s.load, add(c.x("n"), offset), mode === "pre" ? (address) => c.setX("n", address) : undefined);
+        else
+          single(
+            c,
+            s.scale,
+            s.load,
+            add(c.x("n"), offset),
+            mode === "pre" ? (address) => c.setX("n", address) : undefined,
+          );
       },
       syntax: (f) => {
         const offset = signExtend(field(f, "imm9"), 9);
@@ -97,7 +131,12 @@ const REGISTER: readonly Description[] = [
     pattern: "size:2 111 1 00 opc:2 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
     statics: { scale, load: isLoad, option: "option", sp: baseIsSp },
     allocated: (s) => allocated(s) && (s.option & 2) !== 0,
-    operands: (w) => ({ d: w.vSlot("Rt"), n: w.spSlot("Rn"), m: w.xSlot("Rm"), imm: select(w.field("S"), scale.of(w), 0) }),
+    operands: (w) => ({
+      d: w.vSlot("Rt"),
+      n: w.spSlot("Rn"),
+      m: w.xSlot("Rm"),
+      imm: select(w.field("S"), scale.of(w), 0),
+    }),
     fp: true,
     execute: (c, s) => {
       checkBase(c, s.sp);
@@ -124,13 +163,25 @@ const REGISTER: readonly Description[] = [
   }),
 ];
 
-const PAIR = ([["nontemporal", "00"], ["post", "01"], ["offset", "10"], ["pre", "11"]] as const).map(([mode, bits]) =>
+const PAIR = (
+  [
+    ["nontemporal", "00"],
+    ["post", "01"],
+    ["offset", "10"],
+    ["pre", "11"],
+  ] as const
+).map(([mode, bits]) =>
   define({
     name: `LDP/STP (SIMD&FP, ${mode})`,
     pattern: `opc:2 101 1 0${bits} L imm7:7 Rt2:5 Rn:5 Rt:5`,
     statics: { opc: "opc", L: "L", sp: baseIsSp },
     allocated: ({ opc }) => opc < 3,
-    operands: (w) => ({ d: w.vSlot("Rt"), m: w.vSlot("Rt2"), n: w.spSlot("Rn"), imm: shl(w.signed("imm7"), add(w.field("opc"), 2)) }),
+    operands: (w) => ({
+      d: w.vSlot("Rt"),
+      m: w.vSlot("Rt2"),
+      n: w.spSlot("Rn"),
+      imm: shl(w.signed("imm7"), add(w.field("opc"), 2)),
+    }),
     fp: true,
     execute: (c, { opc, L, sp }) => {
       checkBase(c, sp);
@@ -162,7 +213,12 @@ const PAIR = ([["nontemporal", "00"], ["post", "01"], ["offset", "10"], ["pre", 
       const size = 2 + field(f, "opc");
       const offset = signExtend(field(f, "imm7"), 7) * (1 << size);
       const base = regSp(1, f["Rn"]);
-      const place = mode === "post" ? `[${base}], #${offset}` : mode === "pre" ? `[${base}, #${offset}]!` : `[${base}${offsetText(offset)}]`;
+      const place =
+        mode === "post"
+          ? `[${base}], #${offset}`
+          : mode === "pre"
+            ? `[${base}, #${offset}]!`
+            : `[${base}${offsetText(offset)}]`;
       return `${f["L"] ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"} ${sreg(size, f["Rt"])}, ${sreg(size, f["Rt2"])}, ${place}`;
     },
     test: { memoryBytes: 32 },
@@ -172,14 +228,21 @@ const PAIR = ([["nontemporal", "00"], ["post", "01"], ["offset", "10"], ["pre", 
 // --------------------------------------------------------------------------------------------------------- structures
 
 /** No offset; post-indexed by a register, or (Rm 31) by the size of the access. */
-const MODES = [["", "0", "00000"], ["post-indexed", "1", "Rm:5"]] as const;
+const MODES = [
+  ["", "0", "00000"],
+  ["post-indexed", "1", "Rm:5"],
+] as const;
 const postRegister = { count: 2, of: (w: Word) => eq(w.field("Rm"), 31) };
 const none = { count: 1, of: () => i32(0) };
 
 function writeBackBase(c: Context, mode: string, byImmediate: number, address: Expr<I64>, bytes: number): void {
   if (mode !== "") c.setX("n", byImmediate ? add(address, bytes) : add(address, c.x("m")));
 }
-const structureOperands = (post: boolean) => (w: Word) => ({ n: w.spSlot("Rn"), imm: w.field("Rt"), ...(post ? { m: w.xSlot("Rm") } : {}) });
+const structureOperands = (post: boolean) => (w: Word) => ({
+  n: w.spSlot("Rn"),
+  imm: w.field("Rt"),
+  ...(post ? { m: w.xSlot("Rm") } : {}),
+});
 const registerList = (f: FieldValues, count: number, t: string) => {
   const first = field(f, "Rt");
   const names = Array.from({ length: count }, (_, i) => `v${(first + i) % 32}.${t}`);
@@ -191,14 +254,28 @@ const placeText = (f: FieldValues, mode: string, bytes: number) => {
 };
 
 /** opcode -> registers, elements of a structure. */
-const MULTIPLE = [["0000", 4, 4], ["0010", 4, 1], ["0100", 3, 3], ["0110", 3, 1], ["0111", 1, 1], ["1000", 2, 2], ["1010", 2, 1]] as const;
+const MULTIPLE = [
+  ["0000", 4, 4],
+  ["0010", 4, 1],
+  ["0100", 3, 3],
+  ["0110", 3, 1],
+  ["0111", 1, 1],
+  ["1000", 2, 2],
+  ["1010", 2, 1],
+] as const;
 const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
   MODES.map(([mode, bit, rm]) =>
     define({
       name: `LD${structure}/ST${structure} (multiple structures, ${registers} registers${mode && `, ${mode}`})`,
       pattern: `0 Q 001100${bit} L 0 ${rm} ${opcode} size:2 Rn:5 Rt:5`,
       // a register of structures of one element is bytes in order, whatever the size
-      statics: { Q: "Q", L: "L", size: structure === 1 ? none : "size", sp: baseIsSp, byImmediate: mode === "" ? none : postRegister },
+      statics: {
+        Q: "Q",
+        L: "L",
+        size: structure === 1 ? none : "size",
+        sp: baseIsSp,
+        byImmediate: mode === "" ? none : postRegister,
+      },
       allocated: ({ Q, size }) => structure === 1 || size < 3 || Q === 1,
       operands: structureOperands(mode !== ""),
       fp: true,
@@ -215,7 +292,13 @@ const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
                 if (Q) c.f.storeV128(host, loadV128(place(r)), r * 16);
                 else c.f.store("i64", host, load("i64", place(r)), r * 8);
               } else {
-                for (let e = 0; e < bytes >> size; e++) c.f.store(STORE_KIND[size as 0], host, load(LOAD_KIND[size as 0], place(r), e << size), (e * structure + r) << size);
+                for (let e = 0; e < bytes >> size; e++)
+                  c.f.store(
+                    STORE_KIND[size as 0],
+                    host,
+                    load(LOAD_KIND[size as 0], place(r), e << size),
+                    (e * structure + r) << size,
+                  );
               }
             }
           });
@@ -227,13 +310,18 @@ const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
           if (structure === 1) return c.temp(Q ? loadV128(host, r * 16) : loadVector("load64_zero", host, r * 8));
           const value = c.local(V128);
           c.f.set(value as never, zeroVector());
-          for (let e = 0; e < bytes >> size; e++) c.f.set(value as never, withLane(size, value, e, load(LOAD_KIND[size as 0], host, (e * structure + r) << size)));
+          for (let e = 0; e < bytes >> size; e++)
+            c.f.set(
+              value as never,
+              withLane(size, value, e, load(LOAD_KIND[size as 0], host, (e * structure + r) << size)),
+            );
           return value as Expr<V128>;
         });
         writeBackBase(c, mode, byImmediate, address, total);
         values.forEach((value, r) => c.f.storeV128(place(r), value));
       },
-      syntax: (f) => `${f["L"] ? "ld" : "st"}${structure} ${registerList(f, registers, arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, registers * (f["Q"] ? 16 : 8))}`,
+      syntax: (f) =>
+        `${f["L"] ? "ld" : "st"}${structure} ${registerList(f, registers, arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, registers * (f["Q"] ? 16 : 8))}`,
       test: { memoryBytes: 64 },
     }),
   ),
@@ -241,9 +329,27 @@ const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
 
 /** Single structures: one description for each element size, because the index takes the bits that size leaves. */
 const SINGLE = [
-  ["b", 0, "00 sel S low:2", (w: Word) => or(or(shl(w.field("Q"), 3), shl(w.field("S"), 2)), w.field("low")), (f: FieldValues) => field(f, "Q") * 8 + field(f, "S") * 4 + field(f, "low")],
-  ["h", 1, "01 sel S low 0", (w: Word) => shl(or(or(shl(w.field("Q"), 2), shl(w.field("S"), 1)), w.field("low")), 1), (f: FieldValues) => field(f, "Q") * 4 + field(f, "S") * 2 + field(f, "low")],
-  ["s", 2, "10 sel S 00", (w: Word) => shl(or(shl(w.field("Q"), 1), w.field("S")), 2), (f: FieldValues) => field(f, "Q") * 2 + field(f, "S")],
+  [
+    "b",
+    0,
+    "00 sel S low:2",
+    (w: Word) => or(or(shl(w.field("Q"), 3), shl(w.field("S"), 2)), w.field("low")),
+    (f: FieldValues) => field(f, "Q") * 8 + field(f, "S") * 4 + field(f, "low"),
+  ],
+  [
+    "h",
+    1,
+    "01 sel S low 0",
+    (w: Word) => shl(or(or(shl(w.field("Q"), 2), shl(w.field("S"), 1)), w.field("low")), 1),
+    (f: FieldValues) => field(f, "Q") * 4 + field(f, "S") * 2 + field(f, "low"),
+  ],
+  [
+    "s",
+    2,
+    "10 sel S 00",
+    (w: Word) => shl(or(shl(w.field("Q"), 1), w.field("S")), 2),
+    (f: FieldValues) => field(f, "Q") * 2 + field(f, "S"),
+  ],
   ["d", 3, "10 sel 001", (w: Word) => shl(w.field("Q"), 3), (f: FieldValues) => field(f, "Q")],
 ] as const;
 const countOf = (f: FieldValues) => field(f, "sel") * 2 + field(f, "R") + 1;
@@ -263,7 +369,9 @@ const singleStructure = SINGLE.flatMap(([letter, size, bits, offset, index]) =>
         const place = (r: number) => add(vAddressOf(c, add(c.imm(), r)), c.imm2());
         if (!L) {
           const values = Array.from({ length: registers }, (_, r) => c.temp(load(LOAD_KIND[size], place(r))));
-          c.store(address, total, (host) => values.forEach((value, r) => c.f.store(STORE_KIND[size], host, value, r << size)));
+          c.store(address, total, (host) =>
+            values.forEach((value, r) => c.f.store(STORE_KIND[size], host, value, r << size)),
+          );
           writeBackBase(c, mode, byImmediate, address, total);
           return;
         }
@@ -272,7 +380,8 @@ const singleStructure = SINGLE.flatMap(([letter, size, bits, offset, index]) =>
         writeBackBase(c, mode, byImmediate, address, total);
         values.forEach((value, r) => c.f.store(STORE_KIND[size], place(r), value));
       },
-      syntax: (f) => `${f["L"] ? "ld" : "st"}${countOf(f)} ${registerList(f, countOf(f), letter)}[${index(f)}], ${placeText(f, mode, countOf(f) << size)}`,
+      syntax: (f) =>
+        `${f["L"] ? "ld" : "st"}${countOf(f)} ${registerList(f, countOf(f), letter)}[${index(f)}], ${placeText(f, mode, countOf(f) << size)}`,
       test: { memoryBytes: 32 },
     }),
   ),
@@ -296,7 +405,8 @@ const replicate = MODES.map(([mode, bit, rm]) =>
       writeBackBase(c, mode, byImmediate, address, registers << size);
       values.forEach((value, r) => c.f.storeV128(vAddressOf(c, add(c.imm(), r)), value));
     },
-    syntax: (f) => `ld${countOf(f)}r ${registerList(f, countOf(f), arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, countOf(f) << field(f, "size"))}`,
+    syntax: (f) =>
+      `ld${countOf(f)}r ${registerList(f, countOf(f), arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, countOf(f) << field(f, "size"))}`,
     test: { memoryBytes: 32 },
   }),
 );
@@ -304,4 +414,10 @@ const splatLoad = (size: number, host: Expr<I32>, offset: number): Expr<V128> =>
   loadVector((["load8_splat", "load16_splat", "load32_splat", "load64_splat"] as const)[size as 0], host, offset);
 const lowHalf = (value: Expr<V128>): Expr<V128> => simd("v128.and", value, v128([-1n, 0n]));
 
-export const SIMD_LOAD_STORE: readonly Description[] = [...REGISTER, ...PAIR, ...multiple, ...singleStructure, ...replicate];
+export const SIMD_LOAD_STORE: readonly Description[] = [
+  ...REGISTER,
+  ...PAIR,
+  ...multiple,
+  ...singleStructure,
+  ...replicate,
+];

@@ -4,11 +4,46 @@
  * Source: DDI 0487 K.a C4.1.96 (Advanced SIMD copy, permute, extract, table lookup, modified immediate, scalar copy).
  */
 import {
-  add, and, ctz, eqz, type Expr, type I32, type I64, i32, i64, load, loadV128, or, select, shl, shrU, shuffle, simd, sub, toI32, toI64U, type V128, v128,
+  add,
+  and,
+  ctz,
+  type Expr,
+  eqz,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  load,
+  loadV128,
+  or,
+  select,
+  shl,
+  shrU,
+  shuffle,
+  simd,
+  sub,
+  toI32,
+  toI64U,
+  type V128,
+  v128,
 } from "../wasm/index.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import {
-  arrangement, field, laneAt, op, readVector, splat, sreg, standardSlots, vAddressOf, vand, vandnot, vor, vreg, width, writeVector,
+  arrangement,
+  field,
+  laneAt,
+  op,
+  readVector,
+  splat,
+  sreg,
+  standardSlots,
+  vAddressOf,
+  vand,
+  vandnot,
+  vor,
+  vreg,
+  width,
+  writeVector,
 } from "./simd-lanes.ts";
 import { reg } from "./syntax.ts";
 
@@ -36,7 +71,8 @@ const COPY: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: imm5Offset(w) }),
     fp: true,
     execute: (c, { Q, size }) => writeVector(c, "d", width(Q), splatLane(size, laneAt(c, "n", size, c.imm()))),
-    syntax: (f) => `dup ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
+    syntax: (f) =>
+      `dup ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
   }),
   define({
     name: "DUP (element, scalar)",
@@ -71,7 +107,8 @@ const COPY: readonly Description[] = [
         if (Q) c.setX("d", value);
         else c.setW("d", toI32(value));
       },
-      syntax: (f) => `${signed ? "smov" : "umov"} ${reg(f["Q"], f["Rd"])}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
+      syntax: (f) =>
+        `${signed ? "smov" : "umov"} ${reg(f["Q"], f["Rd"])}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
     }),
   ),
   define({
@@ -81,7 +118,12 @@ const COPY: readonly Description[] = [
     allocated: ({ size }) => size < 4,
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn"), imm: imm5Offset(w) }),
     fp: true,
-    execute: (c, { size }) => c.f.store((["i64_8", "i64_16", "i64_32", "i64"] as const)[size as 0], add(c.vAddress("d"), c.imm()), c.temp(c.x("n"))),
+    execute: (c, { size }) =>
+      c.f.store(
+        (["i64_8", "i64_16", "i64_32", "i64"] as const)[size as 0],
+        add(c.vAddress("d"), c.imm()),
+        c.temp(c.x("n")),
+      ),
     syntax: (f) => `ins v${f["Rd"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], ${reg(+(sizeOf(f) === 3), f["Rn"])}`,
   }),
   define({
@@ -90,14 +132,21 @@ const COPY: readonly Description[] = [
     statics: { size: imm5Size },
     allocated: ({ size }) => size < 4,
     operands: (w) => ({
-      d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: imm5Offset(w),
+      d: w.vSlot("Rd"),
+      n: w.vSlot("Rn"),
+      imm: imm5Offset(w),
       // the low `size` bits of imm4 are ignored
       imm2: and(w.field("imm4"), shl(i32(-1), ctz(or(w.field("imm5"), 0b100000)))),
     }),
     fp: true,
     execute: (c, { size }) =>
-      c.f.store((["i64_8", "i64_16", "i64_32", "i64"] as const)[size as 0], add(c.vAddress("d"), c.imm()), laneAt(c, "n", size, c.imm2())),
-    syntax: (f) => `ins v${f["Rd"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${field(f, "imm4") >> sizeOf(f)}]`,
+      c.f.store(
+        (["i64_8", "i64_16", "i64_32", "i64"] as const)[size as 0],
+        add(c.vAddress("d"), c.imm()),
+        laneAt(c, "n", size, c.imm2()),
+      ),
+    syntax: (f) =>
+      `ins v${f["Rd"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${field(f, "imm4") >> sizeOf(f)}]`,
   }),
 ];
 
@@ -125,7 +174,8 @@ const PERMUTE = (["uzp", "trn", "zip"] as const).flatMap((kind, k) =>
       allocated: ({ Q, size }) => size < 3 || Q === 1,
       operands: standardSlots,
       fp: true,
-      execute: (c, { Q, size }) => writeVector(c, "d", width(Q), shuffle(c.v("n"), c.v("m"), permutation(kind, part, size, width(Q)))),
+      execute: (c, { Q, size }) =>
+        writeVector(c, "d", width(Q), shuffle(c.v("n"), c.v("m"), permutation(kind, part, size, width(Q)))),
       syntax: (f) => {
         const t = arrangement(f["Q"], field(f, "size"));
         return `${kind}${part + 1} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}`;
@@ -172,7 +222,12 @@ const table = [0, 1].map((extension) =>
       const index = readVector(c, "m", width(Q));
       let result: Expr<V128> | undefined;
       for (let i = 0; i <= len; i++) {
-        const part = op("swizzle", 0, loadV128(vAddressOf(c, add(c.imm(), i))), i === 0 ? index : op("sub", 0, index, splat(0, BigInt(16 * i))));
+        const part = op(
+          "swizzle",
+          0,
+          loadV128(vAddressOf(c, add(c.imm(), i))),
+          i === 0 ? index : op("sub", 0, index, splat(0, BigInt(16 * i))),
+        );
         result = result === undefined ? part : vor(result, part);
       }
       let value = c.temp(result as Expr<V128>);
@@ -239,9 +294,29 @@ export function vfpImmediate(imm8: number): number {
 const ORR_BIC = (cmode: number) => cmode < 12 && (cmode & 1) === 1;
 const immediates = [0, 1].flatMap((isOp) =>
   Array.from({ length: 16 }, (_, cmode) => {
-    const kind = ORR_BIC(cmode) ? (isOp ? "bic" : "orr") : cmode === 15 ? "fmov" : isOp && cmode !== 14 ? "mvni" : "movi";
-    const shiftText = cmode < 8 ? (cmode >> 1 ? `, lsl #${8 * (cmode >> 1)}` : "") : cmode < 12 ? (cmode & 2 ? ", lsl #8" : "") : cmode < 14 ? `, msl #${cmode === 12 ? 8 : 16}` : "";
-    const size = cmode < 8 || cmode === 12 || cmode === 13 ? 2 : cmode < 12 ? 1 : cmode === 14 ? (isOp ? 3 : 0) : isOp ? 3 : 2;
+    const kind = ORR_BIC(cmode)
+      ? isOp
+        ? "bic"
+        : "orr"
+      : cmode === 15
+        ? "fmov"
+        : isOp && cmode !== 14
+          ? "mvni"
+          : "movi";
+    const shiftText =
+      cmode < 8
+        ? cmode >> 1
+          ? `, lsl #${8 * (cmode >> 1)}`
+          : ""
+        : cmode < 12
+          ? cmode & 2
+            ? ", lsl #8"
+            : ""
+          : cmode < 14
+            ? `, msl #${cmode === 12 ? 8 : 16}`
+            : "";
+    const size =
+      cmode < 8 || cmode === 12 || cmode === 13 ? 2 : cmode < 12 ? 1 : cmode === 14 ? (isOp ? 3 : 0) : isOp ? 3 : 2;
     return define({
       name: `${kind.toUpperCase()} (vector, immediate, op ${isOp} cmode ${cmode.toString(2).padStart(4, "0")})`,
       pattern: `0 Q ${isOp} 0111100000 abc:3 ${cmode.toString(2).padStart(4, "0")} 01 defgh:5 Rd:5`,
@@ -266,7 +341,10 @@ const immediates = [0, 1].flatMap((isOp) =>
         const imm8 = (field(f, "abc") << 5) | field(f, "defgh");
         const target = cmode === 14 && isOp && !f["Q"] ? `d${f["Rd"]}` : vreg(f["Rd"], arrangement(f["Q"], size));
         if (kind === "fmov") return `fmov ${target}, #${vfpImmediate(imm8).toExponential(18)}`;
-        const value = cmode === 14 && isOp ? Array.from({ length: 8 }, (_, i) => ((imm8 >> (7 - i)) & 1 ? "ff" : "00")).join("") : imm8.toString(16);
+        const value =
+          cmode === 14 && isOp
+            ? Array.from({ length: 8 }, (_, i) => ((imm8 >> (7 - i)) & 1 ? "ff" : "00")).join("")
+            : imm8.toString(16);
         return `${kind} ${target}, #0x${value.replace(/^0+(?=.)/, "")}${shiftText}`;
       },
     });

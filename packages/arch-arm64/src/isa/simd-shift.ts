@@ -7,12 +7,47 @@
  */
 import { L } from "../state/layout.ts";
 import {
-  add, and, call, clz, eqz, type Expr, gtU, I32, I64, i32, i64, load, ltS, or, select, shl, shrS, shrU, sub, toI64U, type V128,
+  add,
+  and,
+  call,
+  clz,
+  type Expr,
+  eqz,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  load,
+  ltS,
+  or,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  toI64U,
+  type V128,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import {
-  arrangement, bitselect, buildVector, field, lane, op, readVector, saturate, shift, splat, sreg, vand, vreg, width, writeHalf, writeVector,
+  arrangement,
+  bitselect,
+  buildVector,
+  field,
+  lane,
+  op,
+  readVector,
+  saturate,
+  shift,
+  splat,
+  sreg,
+  vand,
+  vreg,
+  width,
+  writeHalf,
+  writeVector,
 } from "./simd-lanes.ts";
 import { packLow, readHalf, widen } from "./simd-three-different.ts";
 import { saturatingNarrow } from "./simd-two-reg.ts";
@@ -86,23 +121,28 @@ function shiftRightRounding(c: Context, signed: boolean, a: Vector, size: number
   const almost = c.temp(shift(name, size, a, sub(c.imm(), 1)));
   return op("add", size, shift(name, size, almost, 1), vand(almost, splat(size, 1n)));
 }
-const right = (signed: boolean, rounding: boolean, accumulate: boolean): Run => (c, a, size) => {
-  const shifted = rounding ? shiftRightRounding(c, signed, a, size) : shiftRight(c, signed, a, size);
-  return accumulate ? op("add", size, c.v("d"), c.temp(shifted)) : shifted;
-};
+const right =
+  (signed: boolean, rounding: boolean, accumulate: boolean): Run =>
+  (c, a, size) => {
+    const shifted = rounding ? shiftRightRounding(c, signed, a, size) : shiftRight(c, signed, a, size);
+    return accumulate ? op("add", size, c.v("d"), c.temp(shifted)) : shifted;
+  };
 const insertRight: Run = (c, a, size) => {
   const ones = c.temp(shiftRight(c, false, splat(size, -1n), size));
   return bitselect(c.temp(shiftRight(c, false, a, size)), c.v("d"), ones);
 };
-const insertLeft: Run = (c, a, size) => bitselect(shift("shl", size, a, c.imm()), c.v("d"), shift("shl", size, splat(size, -1n), c.imm()));
+const insertLeft: Run = (c, a, size) =>
+  bitselect(shift("shl", size, a, c.imm()), c.v("d"), shift("shl", size, splat(size, -1n), c.imm()));
 
 /** SQSHL, UQSHL, SQSHLU by an immediate: saturating left shift, element by element. */
-const saturatingLeft = (signedInput: boolean, unsignedResult: boolean): Run => (c, _a, size, bits) =>
-  buildVector(c, bits, size, (i) => {
-    const x = c.temp(lane(c, "n", size, i, signedInput));
-    if (size < 2) return saturate(c, size, unsignedResult, shl(x, toI64U(c.imm())));
-    return call(saturatingLeftHelper(c, size, signedInput, unsignedResult), c.state, x, toI64U(c.imm()));
-  });
+const saturatingLeft =
+  (signedInput: boolean, unsignedResult: boolean): Run =>
+  (c, _a, size, bits) =>
+    buildVector(c, bits, size, (i) => {
+      const x = c.temp(lane(c, "n", size, i, signedInput));
+      if (size < 2) return saturate(c, size, unsignedResult, shl(x, toI64U(c.imm())));
+      return call(saturatingLeftHelper(c, size, signedInput, unsignedResult), c.state, x, toI64U(c.imm()));
+    });
 function saturatingLeftHelper(c: Context, size: number, signedInput: boolean, unsignedResult: boolean) {
   const bits = BigInt(8 << size);
   const name = `shiftLeft.${signedInput ? "s" : "u"}${unsignedResult ? "u" : "s"}${bits}`;
@@ -132,20 +172,26 @@ function saturatingLeftHelper(c: Context, size: number, signedInput: boolean, un
 // ------------------------------------------------------------------------------------------------------ narrowing
 
 const NARROW = [
-  ["shrn", 0, "10000", false, undefined], ["rshrn", 0, "10001", true, undefined],
-  ["sqshrun", 1, "10000", false, "sqxtun"], ["sqrshrun", 1, "10001", true, "sqxtun"],
-  ["sqshrn", 0, "10010", false, "sqxtn"], ["sqrshrn", 0, "10011", true, "sqxtn"],
-  ["uqshrn", 1, "10010", false, "uqxtn"], ["uqrshrn", 1, "10011", true, "uqxtn"],
+  ["shrn", 0, "10000", false, undefined],
+  ["rshrn", 0, "10001", true, undefined],
+  ["sqshrun", 1, "10000", false, "sqxtun"],
+  ["sqrshrun", 1, "10001", true, "sqxtun"],
+  ["sqshrn", 0, "10010", false, "sqxtn"],
+  ["sqrshrn", 0, "10011", true, "sqxtn"],
+  ["uqshrn", 1, "10010", false, "uqxtn"],
+  ["uqrshrn", 1, "10011", true, "uqxtn"],
 ] as const;
 const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
   const operands = (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: rightCount(w) });
-  const element = (c: Context, size: number, signed: boolean) => (i: number): Expr<I64> => {
-    const x = c.temp(lane(c, "n", size + 1, i, signed));
-    const count = toI64U(c.imm());
-    const shifted = signed ? shrS(x, count) : shrU(x, count);
-    if (!rounding) return shifted;
-    return add(shifted, and(shrU(x, sub(count, 1)), 1));
-  };
+  const element =
+    (c: Context, size: number, signed: boolean) =>
+    (i: number): Expr<I64> => {
+      const x = c.temp(lane(c, "n", size + 1, i, signed));
+      const count = toI64U(c.imm());
+      const shifted = signed ? shrS(x, count) : shrU(x, count);
+      if (!rounding) return shifted;
+      return add(shifted, and(shrU(x, sub(count, 1)), 1));
+    };
   const vector = define({
     name: `${mnemonic.toUpperCase()} (vector)`,
     pattern: `0 Q ${U} 011110 immh:4 immb:3 ${opcode} 1 Rn:5 Rd:5`,
@@ -162,7 +208,8 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
       const shifted = rounding ? shiftRightRounding(c, false, a, size + 1) : shift("shr_u", size + 1, a, c.imm());
       writeHalf(c, "d", Q, packLow(c.temp(shifted), size));
     },
-    syntax: (f) => `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f) + 1))}, #${countOf(f, false)}`,
+    syntax: (f) =>
+      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f) + 1))}, #${countOf(f, false)}`,
   });
   if (kind === undefined) return [vector];
   return [
@@ -174,7 +221,8 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
       allocated: ({ size }) => size < 3,
       operands,
       fp: true,
-      execute: (c, { size }) => writeVector(c, "d", 8 << size, saturatingNarrow(c, kind, 1, size, element(c, size, kind !== "uqxtn"))),
+      execute: (c, { size }) =>
+        writeVector(c, "d", 8 << size, saturatingNarrow(c, kind, 1, size, element(c, size, kind !== "uqxtn"))),
       syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f) + 1, f["Rn"])}, #${countOf(f, false)}`,
     }),
   ];
@@ -188,25 +236,69 @@ const widening = [0, 1].map((U) =>
     allocated: ({ size }) => size < 3,
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: leftCount(w) }),
     fp: true,
-    execute: (c, { Q, size }) => c.setV("d", shift("shl", size + 1, widen(U === 0, readHalf(c, "n", Q), size), c.imm())),
-    syntax: (f) => `${U ? "u" : "s"}shll${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f) + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}, #${countOf(f, true)}`,
+    execute: (c, { Q, size }) =>
+      c.setV("d", shift("shl", size + 1, widen(U === 0, readHalf(c, "n", Q), size), c.imm())),
+    syntax: (f) =>
+      `${U ? "u" : "s"}shll${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f) + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}, #${countOf(f, true)}`,
   }),
 );
 
 const D = [3];
 const ALL = [0, 1, 2, 3];
-const RIGHT = [["shr", "00000", false, false], ["sra", "00010", false, true], ["rshr", "00100", true, false], ["rsra", "00110", true, true]] as const;
+const RIGHT = [
+  ["shr", "00000", false, false],
+  ["sra", "00010", false, true],
+  ["rshr", "00100", true, false],
+  ["rsra", "00110", true, true],
+] as const;
 
 export const SIMD_SHIFT: readonly Description[] = [
   ...RIGHT.flatMap(([name, opcode, rounding, accumulate]) =>
-    [0, 1].flatMap((U) => shiftImmediate({ mnemonic: `${U ? "u" : "s"}${name}`, U, opcode, left: false, scalar: D, run: right(U === 0, rounding, accumulate) })),
+    [0, 1].flatMap((U) =>
+      shiftImmediate({
+        mnemonic: `${U ? "u" : "s"}${name}`,
+        U,
+        opcode,
+        left: false,
+        scalar: D,
+        run: right(U === 0, rounding, accumulate),
+      }),
+    ),
   ),
   ...shiftImmediate({ mnemonic: "sri", U: 1, opcode: "01000", left: false, scalar: D, run: insertRight }),
-  ...shiftImmediate({ mnemonic: "shl", U: 0, opcode: "01010", left: true, scalar: D, run: (c, a, size) => shift("shl", size, a, c.imm()) }),
+  ...shiftImmediate({
+    mnemonic: "shl",
+    U: 0,
+    opcode: "01010",
+    left: true,
+    scalar: D,
+    run: (c, a, size) => shift("shl", size, a, c.imm()),
+  }),
   ...shiftImmediate({ mnemonic: "sli", U: 1, opcode: "01010", left: true, scalar: D, run: insertLeft }),
-  ...shiftImmediate({ mnemonic: "sqshlu", U: 1, opcode: "01100", left: true, scalar: ALL, run: saturatingLeft(true, true) }),
-  ...shiftImmediate({ mnemonic: "sqshl", U: 0, opcode: "01110", left: true, scalar: ALL, run: saturatingLeft(true, false) }),
-  ...shiftImmediate({ mnemonic: "uqshl", U: 1, opcode: "01110", left: true, scalar: ALL, run: saturatingLeft(false, true) }),
+  ...shiftImmediate({
+    mnemonic: "sqshlu",
+    U: 1,
+    opcode: "01100",
+    left: true,
+    scalar: ALL,
+    run: saturatingLeft(true, true),
+  }),
+  ...shiftImmediate({
+    mnemonic: "sqshl",
+    U: 0,
+    opcode: "01110",
+    left: true,
+    scalar: ALL,
+    run: saturatingLeft(true, false),
+  }),
+  ...shiftImmediate({
+    mnemonic: "uqshl",
+    U: 1,
+    opcode: "01110",
+    left: true,
+    scalar: ALL,
+    run: saturatingLeft(false, true),
+  }),
   ...narrow,
   ...widening,
 ];

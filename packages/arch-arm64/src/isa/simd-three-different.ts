@@ -3,11 +3,49 @@
  *
  * Source: DDI 0487 K.a C4.1.96 (Advanced SIMD three different, scalar three different).
  */
-import { add, and, type Expr, emitExpr, extractLane, I64, i64, mul, ne, neg, replaceLane, shl, shrU, shuffle, simd, sub, type V128, v128, xor } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  type Expr,
+  emitExpr,
+  extractLane,
+  I64,
+  i64,
+  mul,
+  ne,
+  neg,
+  replaceLane,
+  shl,
+  shrU,
+  shuffle,
+  simd,
+  sub,
+  type V128,
+  v128,
+  xor,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define } from "./description.ts";
 import {
-  arrangement, bitselect, field, lane, op, raiseQcIf, readUpper, readVector, saturate, shift, splat, sreg, standardSlots, vand, vreg, vxor, writeHalf, writeVector, zeroVector,
+  arrangement,
+  bitselect,
+  field,
+  lane,
+  op,
+  raiseQcIf,
+  readUpper,
+  readVector,
+  saturate,
+  shift,
+  splat,
+  sreg,
+  standardSlots,
+  vand,
+  vreg,
+  vxor,
+  writeHalf,
+  writeVector,
+  zeroVector,
 } from "./simd-lanes.ts";
 import { absoluteDifference } from "./simd-three-same.ts";
 
@@ -15,11 +53,18 @@ type Vector = Expr<V128>;
 
 /** The low half of the elements, each twice as wide. Source elements of `size`. */
 export function widen(signed: boolean, a: Vector, size: number): Vector {
-  return simd(`${["i16x8", "i32x4", "i64x2"][size]}.extend_low_${["i8x16", "i16x8", "i32x4"][size]}_${signed ? "s" : "u"}`, a);
+  return simd(
+    `${["i16x8", "i32x4", "i64x2"][size]}.extend_low_${["i8x16", "i16x8", "i32x4"][size]}_${signed ? "s" : "u"}`,
+    a,
+  );
 }
 /** Products of the low halves, twice as wide. */
 export function widenMultiply(signed: boolean, a: Vector, b: Vector, size: number): Vector {
-  return simd(`${["i16x8", "i32x4", "i64x2"][size]}.extmul_low_${["i8x16", "i16x8", "i32x4"][size]}_${signed ? "s" : "u"}`, a, b);
+  return simd(
+    `${["i16x8", "i32x4", "i64x2"][size]}.extmul_low_${["i8x16", "i16x8", "i32x4"][size]}_${signed ? "s" : "u"}`,
+    a,
+    b,
+  );
 }
 /** The source half that Q names, in the low half. */
 export function readHalf(c: Context, slot: "n" | "m", Q: number): Vector {
@@ -28,7 +73,11 @@ export function readHalf(c: Context, slot: "n" | "m", Q: number): Vector {
 /** Upper halves of elements twice as wide as `size`, packed into the low half. */
 export function narrowHigh(a: Vector, size: number, high: boolean): Vector {
   const bytes = 1 << size;
-  return shuffle(a, a, Array.from({ length: 16 }, (_, at) => (at < 8 ? 2 * bytes * (at >> size) + (high ? bytes : 0) + (at % bytes) : 0)));
+  return shuffle(
+    a,
+    a,
+    Array.from({ length: 16 }, (_, at) => (at < 8 ? 2 * bytes * (at >> size) + (high ? bytes : 0) + (at % bytes) : 0)),
+  );
 }
 export const packLow = (a: Vector, size: number): Vector => narrowHigh(a, size, false);
 
@@ -42,7 +91,9 @@ export function saturatingDouble(c: Context, product: Vector, wide: number): Vec
 /** Signed saturating addition or subtraction of vectors. */
 export function saturatingAccumulate(c: Context, a: Vector, b: Vector, wide: number, subtract: boolean): Vector {
   const r = c.temp(op(subtract ? "sub" : "add", wide, a, b));
-  const over = c.temp(shift("shr_s", wide, subtract ? vand(vxor(a, b), vxor(a, r)) : vand(vxor(a, r), vxor(b, r)), (8 << wide) - 1));
+  const over = c.temp(
+    shift("shr_s", wide, subtract ? vand(vxor(a, b), vxor(a, r)) : vand(vxor(a, r), vxor(b, r)), (8 << wide) - 1),
+  );
   raiseQcIf(c, over);
   const limit = vxor(shift("shr_s", wide, a, (8 << wide) - 1), splat(wide, (1n << BigInt((8 << wide) - 1)) - 1n));
   return bitselect(limit, r, over);
@@ -78,20 +129,29 @@ function threeDifferent({ mnemonic, U, opcode, kind, sizes, run }: ThreeDifferen
       const size = field(f, "size");
       const half = arrangement(f["Q"], size);
       const full = size === 3 ? "1q" : arrangement(1, size + 1);
-      const [d, n, m] = kind === "long" ? [full, half, half] : kind === "wide" ? [full, full, half] : [half, full, full];
+      const [d, n, m] =
+        kind === "long" ? [full, half, half] : kind === "wide" ? [full, full, half] : [half, full, full];
       return `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], d)}, ${vreg(f["Rn"], n)}, ${vreg(f["Rm"], m)}`;
     },
   });
 }
-const both = (names: readonly [string, string], opcode: number, kind: Kind, run: (signed: boolean) => ThreeDifferent["run"]): Description[] =>
+const both = (
+  names: readonly [string, string],
+  opcode: number,
+  kind: Kind,
+  run: (signed: boolean) => ThreeDifferent["run"],
+): Description[] =>
   names.map((mnemonic, U) => threeDifferent({ mnemonic, U, opcode, kind, sizes: [0, 1, 2], run: run(U === 0) }));
 
-const highHalf = (name: "add" | "sub", rounding: boolean): ThreeDifferent["run"] => (c, a, b, size) => {
-  let r = op(name, size + 1, a, b);
-  if (rounding) r = op("add", size + 1, r, splat(size + 1, 1n << BigInt((8 << size) - 1)));
-  return narrowHigh(c.temp(r), size, true);
-};
-const accumulated = (c: Context, subtract: boolean, value: Vector, size: number): Vector => op(subtract ? "sub" : "add", size + 1, c.v("d"), value);
+const highHalf =
+  (name: "add" | "sub", rounding: boolean): ThreeDifferent["run"] =>
+  (c, a, b, size) => {
+    let r = op(name, size + 1, a, b);
+    if (rounding) r = op("add", size + 1, r, splat(size + 1, 1n << BigInt((8 << size) - 1)));
+    return narrowHigh(c.temp(r), size, true);
+  };
+const accumulated = (c: Context, subtract: boolean, value: Vector, size: number): Vector =>
+  op(subtract ? "sub" : "add", size + 1, c.v("d"), value);
 
 /** 64 by 64 bits to 128, polynomials over GF(2). */
 function polynomial64(c: Context, a: Expr<I64>, b: Expr<I64>): Vector {
@@ -118,10 +178,16 @@ function polynomial64(c: Context, a: Expr<I64>, b: Expr<I64>): Vector {
   c.f.call(helper, [a, b], [low as never, high as never]);
   return vectorOf(low, high);
 }
-const vectorOf = (low: Expr<I64>, high: Expr<I64>): Vector => replaceLane("i64x2.replace_lane", simd("i64x2.splat", low), 1, high);
+const vectorOf = (low: Expr<I64>, high: Expr<I64>): Vector =>
+  replaceLane("i64x2.replace_lane", simd("i64x2.splat", low), 1, high);
 
 const polynomialLong: ThreeDifferent["run"] = (c, a, b, size) => {
-  if (size === 3) return polynomial64(c, c.temp(extractLane("i64x2.extract_lane", a, 0)), c.temp(extractLane("i64x2.extract_lane", b, 0)));
+  if (size === 3)
+    return polynomial64(
+      c,
+      c.temp(extractLane("i64x2.extract_lane", a, 0)),
+      c.temp(extractLane("i64x2.extract_lane", b, 0)),
+    );
   const wideA = c.temp(widen(false, a, 0));
   const wideB = c.temp(widen(false, b, 0));
   let result = zeroVector();
@@ -132,15 +198,28 @@ const polynomialLong: ThreeDifferent["run"] = (c, a, b, size) => {
   return result;
 };
 
-const doublingLong = (accumulate: -1 | 0 | 1): ThreeDifferent["run"] => (c, a, b, size) => {
-  const product = c.temp(saturatingDouble(c, c.temp(widenMultiply(true, a, b, size)), size + 1));
-  if (accumulate === 0) return product;
-  return saturatingAccumulate(c, c.temp(c.v("d")), product, size + 1, accumulate < 0);
-};
-const DOUBLING = [["sqdmlal", 0b1001, 1], ["sqdmlsl", 0b1011, -1], ["sqdmull", 0b1101, 0]] as const;
+const doublingLong =
+  (accumulate: -1 | 0 | 1): ThreeDifferent["run"] =>
+  (c, a, b, size) => {
+    const product = c.temp(saturatingDouble(c, c.temp(widenMultiply(true, a, b, size)), size + 1));
+    if (accumulate === 0) return product;
+    return saturatingAccumulate(c, c.temp(c.v("d")), product, size + 1, accumulate < 0);
+  };
+const DOUBLING = [
+  ["sqdmlal", 0b1001, 1],
+  ["sqdmlsl", 0b1011, -1],
+  ["sqdmull", 0b1101, 0],
+] as const;
 
 /** One element of SQDMLAL and friends. */
-export function doublingLongScalar(c: Context, a: Expr<I64>, b: Expr<I64>, size: number, accumulate: -1 | 0 | 1, accumulator: () => Expr<I64>): Expr<I64> {
+export function doublingLongScalar(
+  c: Context,
+  a: Expr<I64>,
+  b: Expr<I64>,
+  size: number,
+  accumulate: -1 | 0 | 1,
+  accumulator: () => Expr<I64>,
+): Expr<I64> {
   const wide = size + 1;
   const product = c.temp(mul(a, b));
   if (wide === 2) {
@@ -151,7 +230,8 @@ export function doublingLongScalar(c: Context, a: Expr<I64>, b: Expr<I64>, size:
   // 64 bits: in a vector, where saturation does not need 65
   const asVector = (e: Expr<I64>) => c.temp(vand(simd("i64x2.splat", e), splatLow()));
   const doubled = c.temp(saturatingDouble(c, asVector(product), 3));
-  const result = accumulate === 0 ? doubled : saturatingAccumulate(c, asVector(accumulator()), doubled, 3, accumulate < 0);
+  const result =
+    accumulate === 0 ? doubled : saturatingAccumulate(c, asVector(accumulator()), doubled, 3, accumulate < 0);
   return c.temp(extractLane("i64x2.extract_lane", result, 0));
 }
 const splatLow = (): Vector => v128([-1n, 0n]);
@@ -165,26 +245,76 @@ const scalarDoubling = DOUBLING.map(([mnemonic, opcode, accumulate]) =>
     operands: standardSlots,
     fp: true,
     execute: (c, { size }) => {
-      const r = doublingLongScalar(c, lane(c, "n", size, 0, true), lane(c, "m", size, 0, true), size, accumulate, () => lane(c, "d", size + 1, 0, true));
+      const r = doublingLongScalar(c, lane(c, "n", size, 0, true), lane(c, "m", size, 0, true), size, accumulate, () =>
+        lane(c, "d", size + 1, 0, true),
+      );
       c.setVLow("d", size === 1 ? and(r, 0xffff_ffff) : r);
     },
-    syntax: (f) => `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${sreg(field(f, "size"), f["Rm"])}`,
+    syntax: (f) =>
+      `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${sreg(field(f, "size"), f["Rm"])}`,
   }),
 );
 
 export const SIMD_THREE_DIFFERENT: readonly Description[] = [
-  ...both(["saddl", "uaddl"], 0b0000, "long", (signed) => (_c, a, b, size) => op("add", size + 1, widen(signed, a, size), widen(signed, b, size))),
-  ...both(["saddw", "uaddw"], 0b0001, "wide", (signed) => (_c, a, b, size) => op("add", size + 1, a, widen(signed, b, size))),
-  ...both(["ssubl", "usubl"], 0b0010, "long", (signed) => (_c, a, b, size) => op("sub", size + 1, widen(signed, a, size), widen(signed, b, size))),
-  ...both(["ssubw", "usubw"], 0b0011, "wide", (signed) => (_c, a, b, size) => op("sub", size + 1, a, widen(signed, b, size))),
-  ...(["addhn", "raddhn"] as const).map((mnemonic, U) => threeDifferent({ mnemonic, U, opcode: 0b0100, kind: "narrow", sizes: [0, 1, 2], run: highHalf("add", U === 1) })),
-  ...both(["sabal", "uabal"], 0b0101, "long", (signed) => (c, a, b, size) => accumulated(c, false, widen(false, absoluteDifference(signed, a, b, size), size), size)),
-  ...(["subhn", "rsubhn"] as const).map((mnemonic, U) => threeDifferent({ mnemonic, U, opcode: 0b0110, kind: "narrow", sizes: [0, 1, 2], run: highHalf("sub", U === 1) })),
-  ...both(["sabdl", "uabdl"], 0b0111, "long", (signed) => (_c, a, b, size) => widen(false, absoluteDifference(signed, a, b, size), size)),
-  ...both(["smlal", "umlal"], 0b1000, "long", (signed) => (c, a, b, size) => accumulated(c, false, widenMultiply(signed, a, b, size), size)),
-  ...both(["smlsl", "umlsl"], 0b1010, "long", (signed) => (c, a, b, size) => accumulated(c, true, widenMultiply(signed, a, b, size), size)),
+  ...both(
+    ["saddl", "uaddl"],
+    0b0000,
+    "long",
+    (signed) => (_c, a, b, size) => op("add", size + 1, widen(signed, a, size), widen(signed, b, size)),
+  ),
+  ...both(
+    ["saddw", "uaddw"],
+    0b0001,
+    "wide",
+    (signed) => (_c, a, b, size) => op("add", size + 1, a, widen(signed, b, size)),
+  ),
+  ...both(
+    ["ssubl", "usubl"],
+    0b0010,
+    "long",
+    (signed) => (_c, a, b, size) => op("sub", size + 1, widen(signed, a, size), widen(signed, b, size)),
+  ),
+  ...both(
+    ["ssubw", "usubw"],
+    0b0011,
+    "wide",
+    (signed) => (_c, a, b, size) => op("sub", size + 1, a, widen(signed, b, size)),
+  ),
+  ...(["addhn", "raddhn"] as const).map((mnemonic, U) =>
+    threeDifferent({ mnemonic, U, opcode: 0b0100, kind: "narrow", sizes: [0, 1, 2], run: highHalf("add", U === 1) }),
+  ),
+  ...both(
+    ["sabal", "uabal"],
+    0b0101,
+    "long",
+    (signed) => (c, a, b, size) =>
+      accumulated(c, false, widen(false, absoluteDifference(signed, a, b, size), size), size),
+  ),
+  ...(["subhn", "rsubhn"] as const).map((mnemonic, U) =>
+    threeDifferent({ mnemonic, U, opcode: 0b0110, kind: "narrow", sizes: [0, 1, 2], run: highHalf("sub", U === 1) }),
+  ),
+  ...both(
+    ["sabdl", "uabdl"],
+    0b0111,
+    "long",
+    (signed) => (_c, a, b, size) => widen(false, absoluteDifference(signed, a, b, size), size),
+  ),
+  ...both(
+    ["smlal", "umlal"],
+    0b1000,
+    "long",
+    (signed) => (c, a, b, size) => accumulated(c, false, widenMultiply(signed, a, b, size), size),
+  ),
+  ...both(
+    ["smlsl", "umlsl"],
+    0b1010,
+    "long",
+    (signed) => (c, a, b, size) => accumulated(c, true, widenMultiply(signed, a, b, size), size),
+  ),
   ...both(["smull", "umull"], 0b1100, "long", (signed) => (_c, a, b, size) => widenMultiply(signed, a, b, size)),
-  ...DOUBLING.map(([mnemonic, opcode, accumulate]) => threeDifferent({ mnemonic, U: 0, opcode, kind: "long", sizes: [1, 2], run: doublingLong(accumulate) })),
+  ...DOUBLING.map(([mnemonic, opcode, accumulate]) =>
+    threeDifferent({ mnemonic, U: 0, opcode, kind: "long", sizes: [1, 2], run: doublingLong(accumulate) }),
+  ),
   threeDifferent({ mnemonic: "pmull", U: 0, opcode: 0b1110, kind: "long", sizes: [0, 3], run: polynomialLong }),
   ...scalarDoubling,
 ];

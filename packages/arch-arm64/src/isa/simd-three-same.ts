@@ -3,15 +3,63 @@
  *
  * Source: DDI 0487 K.a C4.1.96 (Advanced SIMD three same, scalar three same, three same extra).
  */
-import {
-  add, and, call, eqz, type Expr, geS, gtS, gtU, I32, i32, I64, i64, load, ltS, ltU, mul, ne, or, select, shl, shrS, shrU, shuffle, simd, sub, V128,
-} from "../wasm/index.ts";
+
 import { L } from "../state/layout.ts";
+import {
+  add,
+  and,
+  call,
+  type Expr,
+  eqz,
+  geS,
+  gtS,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  load,
+  ltS,
+  ltU,
+  mul,
+  ne,
+  or,
+  select,
+  shl,
+  shrS,
+  shrU,
+  shuffle,
+  simd,
+  sub,
+  V128,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define } from "./description.ts";
 import {
-  arrangement, bitselect, buildVector, field, gtUnsigned, lane, op, raiseQcIf, readVector, saturate, shift, splat, sreg, standardSlots, vand, vandnot, vnot, vor, vreg, vxor,
-  width, writeLanes, writeVector, zeroVector,
+  arrangement,
+  bitselect,
+  buildVector,
+  field,
+  gtUnsigned,
+  lane,
+  op,
+  raiseQcIf,
+  readVector,
+  saturate,
+  shift,
+  splat,
+  sreg,
+  standardSlots,
+  vand,
+  vandnot,
+  vnot,
+  vor,
+  vreg,
+  vxor,
+  width,
+  writeLanes,
+  writeVector,
+  zeroVector,
 } from "./simd-lanes.ts";
 
 type Vector = Expr<V128>;
@@ -76,35 +124,52 @@ const HS = [1, 2];
 const D = [3];
 
 /** floor((a + b) / 2) and floor((a + b + 1) / 2), without the carry leaving the element. */
-const halvingAdd = (signed: boolean, rounding: boolean): VectorOperation => (_c, a, b, size) => {
-  const half = shift(signed ? "shr_s" : "shr_u", size, vxor(a, b), 1);
-  return rounding ? op("sub", size, vor(a, b), half) : op("add", size, vand(a, b), half);
-};
+const halvingAdd =
+  (signed: boolean, rounding: boolean): VectorOperation =>
+  (_c, a, b, size) => {
+    const half = shift(signed ? "shr_s" : "shr_u", size, vxor(a, b), 1);
+    return rounding ? op("sub", size, vor(a, b), half) : op("add", size, vand(a, b), half);
+  };
 /** floor((a - b) / 2): a - b = (a ^ b) - 2 * (~a & b). */
-const halvingSub = (signed: boolean): VectorOperation => (_c, a, b, size) =>
-  op("sub", size, shift(signed ? "shr_s" : "shr_u", size, vxor(a, b), 1), vandnot(b, a));
+const halvingSub =
+  (signed: boolean): VectorOperation =>
+  (_c, a, b, size) =>
+    op("sub", size, shift(signed ? "shr_s" : "shr_u", size, vxor(a, b), 1), vandnot(b, a));
 
 /** The largest value for positive a, the smallest for negative. */
 const signedLimit = (a: Vector, size: number): Vector =>
   vxor(shift("shr_s", size, a, (8 << size) - 1), splat(size, (1n << BigInt((8 << size) - 1)) - 1n));
 const signMask = (a: Vector, size: number): Vector => shift("shr_s", size, a, (8 << size) - 1);
 
-const saturatingAdd = (signed: boolean): VectorOperation => (c, a, b, size) => {
-  const sum = c.temp(op("add", size, a, b));
-  const over = c.temp(signed ? signMask(vand(vxor(a, sum), vxor(b, sum)), size) : gtUnsigned(size, a, sum));
-  raiseQcIf(c, over);
-  return signed ? bitselect(signedLimit(a, size), sum, over) : vor(sum, over);
-};
-const saturatingSub = (signed: boolean): VectorOperation => (c, a, b, size) => {
-  const difference = c.temp(op("sub", size, a, b));
-  const over = c.temp(signed ? signMask(vand(vxor(a, b), vxor(a, difference)), size) : gtUnsigned(size, b, a));
-  raiseQcIf(c, over);
-  return signed ? bitselect(signedLimit(a, size), difference, over) : vandnot(difference, over);
-};
+const saturatingAdd =
+  (signed: boolean): VectorOperation =>
+  (c, a, b, size) => {
+    const sum = c.temp(op("add", size, a, b));
+    const over = c.temp(signed ? signMask(vand(vxor(a, sum), vxor(b, sum)), size) : gtUnsigned(size, a, sum));
+    raiseQcIf(c, over);
+    return signed ? bitselect(signedLimit(a, size), sum, over) : vor(sum, over);
+  };
+const saturatingSub =
+  (signed: boolean): VectorOperation =>
+  (c, a, b, size) => {
+    const difference = c.temp(op("sub", size, a, b));
+    const over = c.temp(signed ? signMask(vand(vxor(a, b), vxor(a, difference)), size) : gtUnsigned(size, b, a));
+    raiseQcIf(c, over);
+    return signed ? bitselect(signedLimit(a, size), difference, over) : vandnot(difference, over);
+  };
 
-const greater = (signed: boolean): VectorOperation => (_c, a, b, size) => (signed ? op("gt_s", size, a, b) : gtUnsigned(size, a, b));
-const greaterOrEqual = (signed: boolean): VectorOperation => (_c, a, b, size) => vnot(signed ? op("gt_s", size, b, a) : gtUnsigned(size, b, a));
-const minMax = (name: string): VectorOperation => (_c, a, b, size) => op(name, size, a, b);
+const greater =
+  (signed: boolean): VectorOperation =>
+  (_c, a, b, size) =>
+    signed ? op("gt_s", size, a, b) : gtUnsigned(size, a, b);
+const greaterOrEqual =
+  (signed: boolean): VectorOperation =>
+  (_c, a, b, size) =>
+    vnot(signed ? op("gt_s", size, b, a) : gtUnsigned(size, b, a));
+const minMax =
+  (name: string): VectorOperation =>
+  (_c, a, b, size) =>
+    op(name, size, a, b);
 
 export const absoluteDifference = (signed: boolean, a: Vector, b: Vector, size: number): Vector => {
   const s = signed ? "s" : "u";
@@ -158,7 +223,9 @@ function shiftHelper(c: Context, size: number, signed: boolean, rounding: boolea
         f.return(select(ltU(count, 64), shl(x, count), 0));
         return;
       }
-      const limit = signed ? select(ltS(x, 0), i64(-(1n << BigInt(bits - 1))), i64((1n << BigInt(bits - 1)) - 1n)) : i64((1n << BigInt(bits)) - 1n);
+      const limit = signed
+        ? select(ltS(x, 0), i64(-(1n << BigInt(bits - 1))), i64((1n << BigInt(bits - 1)) - 1n))
+        : i64((1n << BigInt(bits)) - 1n);
       f.if(eqz(x), () => f.return(0));
       const shifted = f.temp(shl(x, count));
       const lost = geS(count, bits);
@@ -176,21 +243,38 @@ function shiftHelper(c: Context, size: number, signed: boolean, rounding: boolea
     }),
   );
 }
-const shiftByRegister = (signed: boolean, rounding: boolean, saturating: boolean): VectorOperation => (c, _a, _b, size, bits) => {
-  const helper = shiftHelper(c, size, signed, rounding, saturating);
-  return buildVector(c, bits, size, (i) => call<I64>(helper, c.state, lane(c, "n", size, i, signed), load("i64_8s", c.vAddress("m"), i << size)));
-};
+const shiftByRegister =
+  (signed: boolean, rounding: boolean, saturating: boolean): VectorOperation =>
+  (c, _a, _b, size, bits) => {
+    const helper = shiftHelper(c, size, signed, rounding, saturating);
+    return buildVector(c, bits, size, (i) =>
+      call<I64>(helper, c.state, lane(c, "n", size, i, signed), load("i64_8s", c.vAddress("m"), i << size)),
+    );
+  };
 
 /** SQDMULH, SQRDMULH: the high half of the doubled product. */
-export function doublingMultiplyHigh(c: Context, size: number, rounding: boolean, a: Expr<I64>, b: Expr<I64>, accumulator?: Expr<I64>, subtract = false): Expr<I64> {
+export function doublingMultiplyHigh(
+  c: Context,
+  size: number,
+  rounding: boolean,
+  a: Expr<I64>,
+  b: Expr<I64>,
+  accumulator?: Expr<I64>,
+  subtract = false,
+): Expr<I64> {
   const bits = 8 << size;
   let product: Expr<I64> = mul(a, b);
-  if (accumulator !== undefined) product = subtract ? sub(shl(accumulator, bits - 1), product) : add(shl(accumulator, bits - 1), product);
+  if (accumulator !== undefined)
+    product = subtract ? sub(shl(accumulator, bits - 1), product) : add(shl(accumulator, bits - 1), product);
   if (rounding) product = add(product, 1 << (bits - 2));
   return saturate(c, size, false, shrS(product, bits - 1));
 }
-const multiplyHigh = (rounding: boolean): VectorOperation => (c, _a, _b, size, bits) =>
-  buildVector(c, bits, size, (i) => doublingMultiplyHigh(c, size, rounding, lane(c, "n", size, i, true), lane(c, "m", size, i, true)));
+const multiplyHigh =
+  (rounding: boolean): VectorOperation =>
+  (c, _a, _b, size, bits) =>
+    buildVector(c, bits, size, (i) =>
+      doublingMultiplyHigh(c, size, rounding, lane(c, "n", size, i, true), lane(c, "m", size, i, true)),
+    );
 
 /** Pairs of n, then pairs of m: elements 0, 2, 4… and 1, 3, 5… of the concatenation. */
 export function pairs(a: Vector, b: Vector, size: number, bits: number): [even: Vector, odd: Vector] {
@@ -205,13 +289,23 @@ export function pairs(a: Vector, b: Vector, size: number, bits: number): [even: 
     });
   return [shuffle(a, b, pick(0)), shuffle(a, b, pick(1))];
 }
-const pairwise = (name: string): VectorOperation => (c, a, b, size, bits) => {
-  const [even, odd] = pairs(a, b, size, bits);
-  return op(name, size, c.temp(even), c.temp(odd));
-};
+const pairwise =
+  (name: string): VectorOperation =>
+  (c, a, b, size, bits) => {
+    const [even, odd] = pairs(a, b, size, bits);
+    return op(name, size, c.temp(even), c.temp(odd));
+  };
 
-const signedAndUnsigned = (names: readonly [string, string], opcode: number, sizes: readonly number[], make: (signed: boolean) => VectorOperation, scalar?: readonly number[]): Description[] =>
-  names.flatMap((mnemonic, U) => threeSame({ mnemonic, U: U as 0 | 1, opcode, sizes, run: make(U === 0), ...(scalar && { scalar }) }));
+const signedAndUnsigned = (
+  names: readonly [string, string],
+  opcode: number,
+  sizes: readonly number[],
+  make: (signed: boolean) => VectorOperation,
+  scalar?: readonly number[],
+): Description[] =>
+  names.flatMap((mnemonic, U) =>
+    threeSame({ mnemonic, U: U as 0 | 1, opcode, sizes, run: make(U === 0), ...(scalar && { scalar }) }),
+  );
 
 /** The bitwise operations: `size` selects one. */
 const LOGIC: readonly [string, 0 | 1, number, (a: Vector, b: Vector, d: Vector) => Vector][] = [
@@ -245,14 +339,24 @@ const multiplyHighAccumulate = [0, 1].flatMap((S) => {
   return [0, 1].map((scalar) =>
     define({
       name: `${mnemonic.toUpperCase()} (${scalar ? "scalar" : "vector"})`,
-      pattern: scalar ? `01 1 11110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5` : `0 Q 1 01110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`,
+      pattern: scalar
+        ? `01 1 11110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`
+        : `0 Q 1 01110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`,
       statics: { Q: scalar ? { count: 1, of: () => i32(0) } : "Q", size: "size" },
       allocated: ({ size }) => HS.includes(size),
       operands: standardSlots,
       fp: true,
       execute: (c, { Q, size }) =>
         writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) =>
-          doublingMultiplyHigh(c, size, true, lane(c, "n", size, i, true), lane(c, "m", size, i, true), lane(c, "d", size, i, true), S === 1),
+          doublingMultiplyHigh(
+            c,
+            size,
+            true,
+            lane(c, "n", size, i, true),
+            lane(c, "m", size, i, true),
+            lane(c, "d", size, i, true),
+            S === 1,
+          ),
         ),
       syntax: (f) => {
         const size = field(f, "size");
@@ -280,8 +384,10 @@ const dot = [0, 1].map((U) =>
     statics: { Q: "Q" },
     operands: standardSlots,
     fp: true,
-    execute: (c, { Q }) => writeVector(c, "d", width(Q), dotProduct(c, U === 0, c.temp(c.v("n")), c.temp(c.v("m")), c.v("d"))),
-    syntax: (f) => `${U ? "udot" : "sdot"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 0))}, ${vreg(f["Rm"], arrangement(f["Q"], 0))}`,
+    execute: (c, { Q }) =>
+      writeVector(c, "d", width(Q), dotProduct(c, U === 0, c.temp(c.v("n")), c.temp(c.v("m")), c.v("d"))),
+    syntax: (f) =>
+      `${U ? "udot" : "sdot"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 0))}, ${vreg(f["Rm"], arrangement(f["Q"], 0))}`,
   }),
 );
 
@@ -300,14 +406,64 @@ export const SIMD_THREE_SAME: readonly Description[] = [
   ...signedAndUnsigned(["sqrshl", "uqrshl"], 0b01011, ALL, (signed) => shiftByRegister(signed, true, true), ALL),
   ...signedAndUnsigned(["smax", "umax"], 0b01100, BHS, (signed) => minMax(signed ? "max_s" : "max_u")),
   ...signedAndUnsigned(["smin", "umin"], 0b01101, BHS, (signed) => minMax(signed ? "min_s" : "min_u")),
-  ...signedAndUnsigned(["sabd", "uabd"], 0b01110, BHS, (signed) => (_c, a, b, size) => absoluteDifference(signed, a, b, size)),
-  ...signedAndUnsigned(["saba", "uaba"], 0b01111, BHS, (signed) => (c, a, b, size) => op("add", size, c.v("d"), absoluteDifference(signed, a, b, size))),
-  ...threeSame({ mnemonic: "add", U: 0, opcode: 0b10000, sizes: ALL, scalar: D, run: (_c, a, b, size) => op("add", size, a, b) }),
-  ...threeSame({ mnemonic: "sub", U: 1, opcode: 0b10000, sizes: ALL, scalar: D, run: (_c, a, b, size) => op("sub", size, a, b) }),
-  ...threeSame({ mnemonic: "cmtst", U: 0, opcode: 0b10001, sizes: ALL, scalar: D, run: (_c, a, b, size) => op("ne", size, vand(a, b), zeroVector()) }),
-  ...threeSame({ mnemonic: "cmeq", U: 1, opcode: 0b10001, sizes: ALL, scalar: D, run: (_c, a, b, size) => op("eq", size, a, b) }),
-  ...threeSame({ mnemonic: "mla", U: 0, opcode: 0b10010, sizes: BHS, run: (c, a, b, size) => op("add", size, c.v("d"), multiply(a, b, size)) }),
-  ...threeSame({ mnemonic: "mls", U: 1, opcode: 0b10010, sizes: BHS, run: (c, a, b, size) => op("sub", size, c.v("d"), multiply(a, b, size)) }),
+  ...signedAndUnsigned(
+    ["sabd", "uabd"],
+    0b01110,
+    BHS,
+    (signed) => (_c, a, b, size) => absoluteDifference(signed, a, b, size),
+  ),
+  ...signedAndUnsigned(
+    ["saba", "uaba"],
+    0b01111,
+    BHS,
+    (signed) => (c, a, b, size) => op("add", size, c.v("d"), absoluteDifference(signed, a, b, size)),
+  ),
+  ...threeSame({
+    mnemonic: "add",
+    U: 0,
+    opcode: 0b10000,
+    sizes: ALL,
+    scalar: D,
+    run: (_c, a, b, size) => op("add", size, a, b),
+  }),
+  ...threeSame({
+    mnemonic: "sub",
+    U: 1,
+    opcode: 0b10000,
+    sizes: ALL,
+    scalar: D,
+    run: (_c, a, b, size) => op("sub", size, a, b),
+  }),
+  ...threeSame({
+    mnemonic: "cmtst",
+    U: 0,
+    opcode: 0b10001,
+    sizes: ALL,
+    scalar: D,
+    run: (_c, a, b, size) => op("ne", size, vand(a, b), zeroVector()),
+  }),
+  ...threeSame({
+    mnemonic: "cmeq",
+    U: 1,
+    opcode: 0b10001,
+    sizes: ALL,
+    scalar: D,
+    run: (_c, a, b, size) => op("eq", size, a, b),
+  }),
+  ...threeSame({
+    mnemonic: "mla",
+    U: 0,
+    opcode: 0b10010,
+    sizes: BHS,
+    run: (c, a, b, size) => op("add", size, c.v("d"), multiply(a, b, size)),
+  }),
+  ...threeSame({
+    mnemonic: "mls",
+    U: 1,
+    opcode: 0b10010,
+    sizes: BHS,
+    run: (c, a, b, size) => op("sub", size, c.v("d"), multiply(a, b, size)),
+  }),
   ...threeSame({ mnemonic: "mul", U: 0, opcode: 0b10011, sizes: BHS, run: (_c, a, b, size) => multiply(a, b, size) }),
   ...threeSame({ mnemonic: "pmul", U: 1, opcode: 0b10011, sizes: [0], run: polynomialMultiply }),
   ...signedAndUnsigned(["smaxp", "umaxp"], 0b10100, BHS, (signed) => pairwise(signed ? "max_s" : "max_u")),

@@ -11,7 +11,24 @@ export function reg(sf: number | undefined, n: number | undefined): string {
 export function regSp(sf: number | undefined, n: number | undefined): string {
   return n === 31 ? (sf ? "sp" : "wsp") : reg(sf, n);
 }
-export const CONDITION_NAME = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"] as const;
+export const CONDITION_NAME = [
+  "eq",
+  "ne",
+  "cs",
+  "cc",
+  "mi",
+  "pl",
+  "vs",
+  "vc",
+  "hi",
+  "ls",
+  "ge",
+  "lt",
+  "gt",
+  "le",
+  "al",
+  "nv",
+] as const;
 export const SHIFT_NAME = ["lsl", "lsr", "asr", "ror"] as const;
 export const EXTEND_NAME = ["uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"] as const;
 

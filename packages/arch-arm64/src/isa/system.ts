@@ -3,7 +3,7 @@
  */
 import { L } from "../state/layout.ts";
 import { TrapGroup } from "../sysreg/table.ts";
-import { add, and, eqz, type Expr, type I64, load, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
+import { add, and, type Expr, eqz, type I64, load, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
 import { type Description, define, Flow } from "./description.ts";
 import { immediate, reg } from "./syntax.ts";
 
@@ -17,11 +17,13 @@ const hint = define({
   name: "HINT",
   pattern: "1101 0101 0000 0011 0010 CRm:4 op2:3 11111",
   // 0 NOP, then those that the PE must see: YIELD 1, WFE 2, WFI 3, SEV 4, SEVL 5
-  statics: { kind: { count: 6, of: (w) => select(and(eqz(w.field("CRm")), ltU(w.field("op2"), 6)), w.field("op2"), 0) } },
+  statics: {
+    kind: { count: 6, of: (w) => select(and(eqz(w.field("CRm")), ltU(w.field("op2"), 6)), w.field("op2"), 0) },
+  },
   execute: (c, { kind }) => {
     if (kind !== 0) c.waitHint([4, 4, 1, 0, 2, 3][kind] as number);
   },
-  syntax: (f) => `hint #${((f["CRm"] as number) << 3) | (f["op2"] as number)}`,
+  syntax: (f) => `hint ${immediate(((f["CRm"] as number) << 3) | (f["op2"] as number))}`,
 });
 
 /** CLREX, DSB, DMB, ISB. One CPU sees its own writes in order; a fence orders them for the others. */
@@ -32,7 +34,24 @@ const clrex = define({
   syntax: (f) => (f["CRm"] === 15 ? "clrex" : `clrex ${immediate(f["CRm"] as number)}`),
   test: SKIP,
 });
-const BARRIER_OPTION = ["#0x00", "oshld", "oshst", "osh", "#0x04", "nshld", "nshst", "nsh", "#0x08", "ishld", "ishst", "ish", "#0x0c", "ld", "st", "sy"];
+const BARRIER_OPTION = [
+  "#0x00",
+  "oshld",
+  "oshst",
+  "osh",
+  "#0x04",
+  "nshld",
+  "nshst",
+  "nsh",
+  "#0x08",
+  "ishld",
+  "ishst",
+  "ish",
+  "#0x0c",
+  "ld",
+  "st",
+  "sy",
+];
 const barrier = (name: string, op2: string): Description =>
   define({
     name: name.toUpperCase(),
@@ -40,7 +59,14 @@ const barrier = (name: string, op2: string): Description =>
     execute: (c) => {
       if (name !== "isb") c.f.fence();
     },
-    syntax: (f) => (name === "isb" ? "isb" : name === "dsb" && f["CRm"] === 0 ? "ssbb" : name === "dsb" && f["CRm"] === 4 ? "pssbb" : `${name} ${BARRIER_OPTION[f["CRm"] as number]}`),
+    syntax: (f) =>
+      name === "isb"
+        ? f["CRm"] === 15
+          ? "isb"
+          : `isb ${immediate(f["CRm"] as number)}`
+        : name === "dsb" && f["CRm"] === 0
+          ? "ssbb"
+          : `${name} ${BARRIER_OPTION[f["CRm"] as number]}`,
   });
 
 const cfinv = define({
@@ -58,7 +84,8 @@ const msrImmediate = define({
   test: SKIP,
 });
 
-const systemName = (f: { readonly [k: string]: number }, op0: number) => `s${op0}_${f["op1"]}_c${f["CRn"]}_c${f["CRm"]}_${f["op2"]}`;
+const systemName = (f: { readonly [k: string]: number }, op0: number) =>
+  `s${op0}_${f["op1"]}_c${f["CRn"]}_c${f["CRm"]}_${f["op2"]}`;
 
 /** NZCV is a register too: MRS and MSR of it stay in the interpreter. */
 const mrsNzcv = define({
@@ -127,6 +154,18 @@ const sysl = define({
 });
 
 export const SYSTEM: readonly Description[] = [
-  hint, clrex, barrier("dsb", "100"), barrier("dmb", "101"), barrier("isb", "110"), cfinv, msrImmediate, mrsNzcv, msrNzcv, mrs, msr,
-  dcZva, sys, sysl,
+  hint,
+  clrex,
+  barrier("dsb", "100"),
+  barrier("dmb", "101"),
+  barrier("isb", "110"),
+  cfinv,
+  msrImmediate,
+  mrsNzcv,
+  msrNzcv,
+  mrs,
+  msr,
+  dcZva,
+  sys,
+  sysl,
 ];

@@ -5,12 +5,29 @@
 import { initCodeCache } from "../interp/code-cache.ts";
 import type { SystemFunctions } from "../interp/context.ts";
 import { defineInterpreter, defineInterpreterServices } from "../interp/interpreter.ts";
-import { DESCRIPTIONS } from "../isa/index.ts";
 import type { Description } from "../isa/description.ts";
+import { DESCRIPTIONS } from "../isa/index.ts";
 import { L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION, stateBase } from "../state/region.ts";
 import { SYSTEM_FUNCTIONS } from "../state/seam.ts";
-import { add, and, call, eqz, type FunctionRef, I32, I64, i32, i64, load, ModuleBuilder, ne, shrU, sub, toI32, toI64U } from "../wasm/index.ts";
+import {
+  add,
+  and,
+  call,
+  eqz,
+  type FunctionRef,
+  I32,
+  I64,
+  i32,
+  i64,
+  load,
+  ModuleBuilder,
+  ne,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
+} from "../wasm/index.ts";
 
 /** Physical (and virtual) address of DRAM. */
 export const DRAM_BASE = 0x4000_0000;
@@ -25,7 +42,11 @@ export interface Stop {
   readonly pc: bigint;
 }
 
-function defineFlatSystem(module: ModuleBuilder, stop: FunctionRef, services: { codePage: FunctionRef; isCode: FunctionRef; codeStore: FunctionRef }): SystemFunctions {
+function defineFlatSystem(
+  module: ModuleBuilder,
+  stop: FunctionRef,
+  services: { codePage: FunctionRef; isCode: FunctionRef; codeStore: FunctionRef },
+): SystemFunctions {
   const names = Object.keys(SYSTEM_FUNCTIONS) as (keyof typeof SYSTEM_FUNCTIONS)[];
   const functions: Partial<Record<keyof typeof SYSTEM_FUNCTIONS, FunctionRef>> = {};
   /** linear-memory offset of va, 0 outside DRAM */

@@ -7,10 +7,21 @@
  * The second operand of every binary operator may be a plain number or bigint; it takes the first operand's type:
  * `and(add(va, 8), -4096)`.
  */
-import { ByteBuffer, F32, F64, I32, I64, V128, VALUE_TYPE_NAME, type ValueType } from "./encoding.ts";
+import { type ByteBuffer, F32, F64, I32, I64, V128, VALUE_TYPE_NAME, type ValueType } from "./encoding.ts";
 
 /** How `emitExpr` writes a node. */
-const Kind = { CONST: 0, PLAIN: 1, INDEX: 2, MEMORY: 3, ATOMIC: 4, SIMD: 5, CALL: 6, CALL_INDIRECT: 7, PREFIX_FC: 8, SELECT: 9 } as const;
+const Kind = {
+  CONST: 0,
+  PLAIN: 1,
+  INDEX: 2,
+  MEMORY: 3,
+  ATOMIC: 4,
+  SIMD: 5,
+  CALL: 6,
+  CALL_INDIRECT: 7,
+  PREFIX_FC: 8,
+  SELECT: 9,
+} as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** A node of an expression tree. Build it with the functions of this file, not with `new`. */
@@ -29,7 +40,16 @@ export class Expr<T extends ValueType = ValueType> {
   /** True when evaluating it changes something, so that it may not be dropped. */
   readonly hasEffects: boolean;
 
-  constructor(kind: Kind, type: T, op: number, args: readonly Expr[], value: number | bigint | Uint8Array, imm = 0, imm2 = 0, effects = false) {
+  constructor(
+    kind: Kind,
+    type: T,
+    op: number,
+    args: readonly Expr[],
+    value: number | bigint | Uint8Array,
+    imm = 0,
+    imm2 = 0,
+    effects = false,
+  ) {
     this.kind = kind;
     this.type = type;
     this.op = op;
@@ -54,7 +74,9 @@ const CONST_OP = { [I32]: 0x41, [I64]: 0x42, [F32]: 0x43, [F64]: 0x44, [V128]: 0
 /** A bigint only where a double cannot hold the integer: number arithmetic is much cheaper. */
 function normalise64(value: bigint): number | bigint {
   const signed = BigInt.asIntN(64, value);
-  return signed >= BigInt(Number.MIN_SAFE_INTEGER) && signed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(signed) : signed;
+  return signed >= BigInt(Number.MIN_SAFE_INTEGER) && signed <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(signed)
+    : signed;
 }
 
 export function i32(value: number | bigint): Expr<I32> {
@@ -63,7 +85,8 @@ export function i32(value: number | bigint): Expr<I32> {
 }
 /** 64-bit constant, taken modulo 2^64. */
 export function i64(value: number | bigint): Expr<I64> {
-  const v = typeof value === "bigint" ? normalise64(value) : Number.isSafeInteger(value) ? value : normalise64(BigInt(value));
+  const v =
+    typeof value === "bigint" ? normalise64(value) : Number.isSafeInteger(value) ? value : normalise64(BigInt(value));
   return new Expr(Kind.CONST, I64, CONST_OP[I64], [], v);
 }
 export function f32(value: number): Expr<F32> {
@@ -102,7 +125,8 @@ export function constValue(e: Expr): number | bigint | undefined {
 /** Give a plain number the type of `like`. */
 function operand<T extends ValueType>(like: T, value: Operand<T>): Expr<T> {
   if (value instanceof Expr) {
-    if (value.type !== like) throw new TypeError(`wasm operand is ${VALUE_TYPE_NAME[value.type]}, not ${VALUE_TYPE_NAME[like]}`);
+    if (value.type !== like)
+      throw new TypeError(`wasm operand is ${VALUE_TYPE_NAME[value.type]}, not ${VALUE_TYPE_NAME[like]}`);
     return value;
   }
   return constant(like as NumberType, value) as Expr as Expr<T>;
@@ -110,7 +134,23 @@ function operand<T extends ValueType>(like: T, value: Operand<T>): Expr<T> {
 
 // ------------------------------------------------------------------------------------------- integers and floats
 
-const ARITHMETIC = ["add", "sub", "mul", "divS", "divU", "remS", "remU", "and", "or", "xor", "shl", "shrS", "shrU", "rotl", "rotr"] as const;
+const ARITHMETIC = [
+  "add",
+  "sub",
+  "mul",
+  "divS",
+  "divU",
+  "remS",
+  "remU",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shrS",
+  "shrU",
+  "rotl",
+  "rotr",
+] as const;
 const COMPARE = ["eq", "ne", "ltS", "ltU", "gtS", "gtU", "leS", "leU", "geS", "geU"] as const;
 const FLOAT_ARITHMETIC = ["add", "sub", "mul", "div", "min", "max", "copysign"] as const;
 const FLOAT_COMPARE = ["eq", "ne", "lt", "gt", "le", "ge"] as const;
@@ -128,28 +168,50 @@ const COMPARISONS: ReadonlySet<string> = new Set<string>([...COMPARE, ...FLOAT_C
 
 function fold32(name: IntBinary, a: number, b: number): number | undefined {
   switch (name) {
-    case "add": return a + b;
-    case "sub": return a - b;
-    case "mul": return Math.imul(a, b);
-    case "and": return a & b;
-    case "or": return a | b;
-    case "xor": return a ^ b;
-    case "shl": return a << b;
-    case "shrU": return a >>> b;
-    case "shrS": return a >> b;
-    case "rotl": return (a << b) | (a >>> -b);
-    case "rotr": return (a >>> b) | (a << -b);
-    case "eq": return +(a === b);
-    case "ne": return +(a !== b);
-    case "ltS": return +(a < b);
-    case "gtS": return +(a > b);
-    case "leS": return +(a <= b);
-    case "geS": return +(a >= b);
-    case "ltU": return +(a >>> 0 < b >>> 0);
-    case "gtU": return +(a >>> 0 > b >>> 0);
-    case "leU": return +(a >>> 0 <= b >>> 0);
-    case "geU": return +(a >>> 0 >= b >>> 0);
-    default: return undefined;
+    case "add":
+      return a + b;
+    case "sub":
+      return a - b;
+    case "mul":
+      return Math.imul(a, b);
+    case "and":
+      return a & b;
+    case "or":
+      return a | b;
+    case "xor":
+      return a ^ b;
+    case "shl":
+      return a << b;
+    case "shrU":
+      return a >>> b;
+    case "shrS":
+      return a >> b;
+    case "rotl":
+      return (a << b) | (a >>> -b);
+    case "rotr":
+      return (a >>> b) | (a << -b);
+    case "eq":
+      return +(a === b);
+    case "ne":
+      return +(a !== b);
+    case "ltS":
+      return +(a < b);
+    case "gtS":
+      return +(a > b);
+    case "leS":
+      return +(a <= b);
+    case "geS":
+      return +(a >= b);
+    case "ltU":
+      return +(a >>> 0 < b >>> 0);
+    case "gtU":
+      return +(a >>> 0 > b >>> 0);
+    case "leU":
+      return +(a >>> 0 <= b >>> 0);
+    case "geU":
+      return +(a >>> 0 >= b >>> 0);
+    default:
+      return undefined;
   }
 }
 
@@ -164,33 +226,65 @@ function fold64(name: IntBinary, x: number | bigint, y: number | bigint): number
   const ub = BigInt.asUintN(64, b);
   const shift = ub & 63n;
   switch (name) {
-    case "add": return a + b;
-    case "sub": return a - b;
-    case "mul": return a * b;
-    case "and": return a & b;
-    case "or": return a | b;
-    case "xor": return a ^ b;
-    case "shl": return a << shift;
-    case "shrU": return ua >> shift;
-    case "shrS": return a >> shift;
-    case "rotl": return (ua << shift) | (ua >> ((64n - shift) & 63n));
-    case "rotr": return (ua >> shift) | (ua << ((64n - shift) & 63n));
-    case "eq": return +(a === b);
-    case "ne": return +(a !== b);
-    case "ltS": return +(a < b);
-    case "gtS": return +(a > b);
-    case "leS": return +(a <= b);
-    case "geS": return +(a >= b);
-    case "ltU": return +(ua < ub);
-    case "gtU": return +(ua > ub);
-    case "leU": return +(ua <= ub);
-    case "geU": return +(ua >= ub);
-    default: return undefined;
+    case "add":
+      return a + b;
+    case "sub":
+      return a - b;
+    case "mul":
+      return a * b;
+    case "and":
+      return a & b;
+    case "or":
+      return a | b;
+    case "xor":
+      return a ^ b;
+    case "shl":
+      return a << shift;
+    case "shrU":
+      return ua >> shift;
+    case "shrS":
+      return a >> shift;
+    case "rotl":
+      return (ua << shift) | (ua >> ((64n - shift) & 63n));
+    case "rotr":
+      return (ua >> shift) | (ua << ((64n - shift) & 63n));
+    case "eq":
+      return +(a === b);
+    case "ne":
+      return +(a !== b);
+    case "ltS":
+      return +(a < b);
+    case "gtS":
+      return +(a > b);
+    case "leS":
+      return +(a <= b);
+    case "geS":
+      return +(a >= b);
+    case "ltU":
+      return +(ua < ub);
+    case "gtU":
+      return +(ua > ub);
+    case "leU":
+      return +(ua <= ub);
+    case "geU":
+      return +(ua >= ub);
+    default:
+      return undefined;
   }
 }
 
 const COMMUTATIVE: ReadonlySet<string> = new Set(["add", "mul", "and", "or", "xor", "eq", "ne"]);
-const ZERO_IS_IDENTITY: ReadonlySet<string> = new Set(["add", "sub", "or", "xor", "shl", "shrU", "shrS", "rotl", "rotr"]);
+const ZERO_IS_IDENTITY: ReadonlySet<string> = new Set([
+  "add",
+  "sub",
+  "or",
+  "xor",
+  "shl",
+  "shrU",
+  "shrS",
+  "rotl",
+  "rotr",
+]);
 
 function intBinary(name: IntBinary, left: Expr<IntType>, right: Operand<IntType>): Expr {
   const type = left.type;
@@ -224,7 +318,8 @@ function intBinary(name: IntBinary, left: Expr<IntType>, right: Operand<IntType>
 
 function numberBinary(name: string, left: Expr<NumberType>, right: Operand<NumberType>): Expr {
   const type = left.type;
-  if (type === I32 || type === I64) return intBinary(name as IntBinary, left as Expr<IntType>, right as Operand<IntType>);
+  if (type === I32 || type === I64)
+    return intBinary(name as IntBinary, left as Expr<IntType>, right as Operand<IntType>);
   const op = BINARY_OP[type].get(name);
   if (op === undefined) throw new TypeError(`wasm has no ${VALUE_TYPE_NAME[type]}.${name}`);
   return new Expr(Kind.PLAIN, COMPARISONS.has(name) ? I32 : type, op, [left, operand(type, right)], 0);
@@ -273,7 +368,8 @@ export const gt = compare<FloatType>("gt");
 export const le = compare<FloatType>("le");
 export const ge = compare<FloatType>("ge");
 
-const plain = <T extends ValueType>(op: number, type: T, ...args: Expr[]): Expr<T> => new Expr(Kind.PLAIN, type, op, args, 0);
+const plain = <T extends ValueType>(op: number, type: T, ...args: Expr[]): Expr<T> =>
+  new Expr(Kind.PLAIN, type, op, args, 0);
 
 export function eqz(a: Expr<IntType>): Expr<I32> {
   const value = constValue(a);
@@ -313,7 +409,10 @@ export function ctz<T extends IntType>(a: Expr<T>): Expr<T> {
 export function popcnt<T extends IntType>(a: Expr<T>): Expr<T> {
   return plain(a.type === I32 ? 0x69 : 0x7b, a.type, a);
 }
-const floatUnary = (op32: number, op64: number) => <T extends FloatType>(a: Expr<T>): Expr<T> => plain(a.type === F32 ? op32 : op64, a.type, a);
+const floatUnary =
+  (op32: number, op64: number) =>
+  <T extends FloatType>(a: Expr<T>): Expr<T> =>
+    plain(a.type === F32 ? op32 : op64, a.type, a);
 export const abs = floatUnary(0x8b, 0x99);
 export const ceil = floatUnary(0x8d, 0x9b);
 export const floor = floatUnary(0x8e, 0x9c);
@@ -363,15 +462,30 @@ export function select<T extends ValueType>(condition: Expr<I32>, whenTrue: Expr
 
 /** Conversions whose names are the instruction's. Source: WebAssembly 2.0 §5.4.6. */
 const CONVERSION = {
-  "f32.convert_i32_s": [0xb2, F32, I32], "f32.convert_i32_u": [0xb3, F32, I32], "f32.convert_i64_s": [0xb4, F32, I64], "f32.convert_i64_u": [0xb5, F32, I64],
+  "f32.convert_i32_s": [0xb2, F32, I32],
+  "f32.convert_i32_u": [0xb3, F32, I32],
+  "f32.convert_i64_s": [0xb4, F32, I64],
+  "f32.convert_i64_u": [0xb5, F32, I64],
   "f32.demote_f64": [0xb6, F32, F64],
-  "f64.convert_i32_s": [0xb7, F64, I32], "f64.convert_i32_u": [0xb8, F64, I32], "f64.convert_i64_s": [0xb9, F64, I64], "f64.convert_i64_u": [0xba, F64, I64],
+  "f64.convert_i32_s": [0xb7, F64, I32],
+  "f64.convert_i32_u": [0xb8, F64, I32],
+  "f64.convert_i64_s": [0xb9, F64, I64],
+  "f64.convert_i64_u": [0xba, F64, I64],
   "f64.promote_f32": [0xbb, F64, F32],
-  "i32.reinterpret_f32": [0xbc, I32, F32], "i64.reinterpret_f64": [0xbd, I64, F64], "f32.reinterpret_i32": [0xbe, F32, I32], "f64.reinterpret_i64": [0xbf, F64, I64],
+  "i32.reinterpret_f32": [0xbc, I32, F32],
+  "i64.reinterpret_f64": [0xbd, I64, F64],
+  "f32.reinterpret_i32": [0xbe, F32, I32],
+  "f64.reinterpret_i64": [0xbf, F64, I64],
 } as const;
 const SATURATING = {
-  "i32.trunc_sat_f32_s": [0, I32, F32], "i32.trunc_sat_f32_u": [1, I32, F32], "i32.trunc_sat_f64_s": [2, I32, F64], "i32.trunc_sat_f64_u": [3, I32, F64],
-  "i64.trunc_sat_f32_s": [4, I64, F32], "i64.trunc_sat_f32_u": [5, I64, F32], "i64.trunc_sat_f64_s": [6, I64, F64], "i64.trunc_sat_f64_u": [7, I64, F64],
+  "i32.trunc_sat_f32_s": [0, I32, F32],
+  "i32.trunc_sat_f32_u": [1, I32, F32],
+  "i32.trunc_sat_f64_s": [2, I32, F64],
+  "i32.trunc_sat_f64_u": [3, I32, F64],
+  "i64.trunc_sat_f32_s": [4, I64, F32],
+  "i64.trunc_sat_f32_u": [5, I64, F32],
+  "i64.trunc_sat_f64_s": [6, I64, F64],
+  "i64.trunc_sat_f64_u": [7, I64, F64],
 } as const;
 type Conversions = typeof CONVERSION & typeof SATURATING;
 export type Conversion = keyof Conversions;
@@ -390,9 +504,20 @@ export function convert<N extends Conversion>(name: N, a: Expr<Conversions[N][2]
 
 /** Loads by width and extension: `i64_32s` is i64.load32_s. [opcode, type, log2 of bytes]. */
 const LOADS = {
-  i32: [0x28, I32, 2], i64: [0x29, I64, 3], f32: [0x2a, F32, 2], f64: [0x2b, F64, 3],
-  i32_8s: [0x2c, I32, 0], i32_8u: [0x2d, I32, 0], i32_16s: [0x2e, I32, 1], i32_16u: [0x2f, I32, 1],
-  i64_8s: [0x30, I64, 0], i64_8u: [0x31, I64, 0], i64_16s: [0x32, I64, 1], i64_16u: [0x33, I64, 1], i64_32s: [0x34, I64, 2], i64_32u: [0x35, I64, 2],
+  i32: [0x28, I32, 2],
+  i64: [0x29, I64, 3],
+  f32: [0x2a, F32, 2],
+  f64: [0x2b, F64, 3],
+  i32_8s: [0x2c, I32, 0],
+  i32_8u: [0x2d, I32, 0],
+  i32_16s: [0x2e, I32, 1],
+  i32_16u: [0x2f, I32, 1],
+  i64_8s: [0x30, I64, 0],
+  i64_8u: [0x31, I64, 0],
+  i64_16s: [0x32, I64, 1],
+  i64_16u: [0x33, I64, 1],
+  i64_32s: [0x34, I64, 2],
+  i64_32u: [0x35, I64, 2],
 } as const;
 type Loads = typeof LOADS;
 export type LoadKind = keyof Loads;
@@ -408,7 +533,15 @@ export function loadV128(address: Operand<I32>, offset = 0): Expr<V128> {
 }
 
 /** Widths of atomic accesses, as the instruction names them: `i64_32` is i64.atomic.rmw32. */
-const ATOMIC_WIDTH = { i32: [0, I32, 2], i64: [1, I64, 3], i32_8: [2, I32, 0], i32_16: [3, I32, 1], i64_8: [4, I64, 0], i64_16: [5, I64, 1], i64_32: [6, I64, 2] } as const;
+const ATOMIC_WIDTH = {
+  i32: [0, I32, 2],
+  i64: [1, I64, 3],
+  i32_8: [2, I32, 0],
+  i32_16: [3, I32, 1],
+  i64_8: [4, I64, 0],
+  i64_16: [5, I64, 1],
+  i64_32: [6, I64, 2],
+} as const;
 type AtomicWidths = typeof ATOMIC_WIDTH;
 export type AtomicKind = keyof AtomicWidths;
 const RMW_OP = { add: 0x1e, sub: 0x25, and: 0x2c, or: 0x33, xor: 0x3a, xchg: 0x41 } as const;
@@ -421,9 +554,24 @@ export function atomicLoad<K extends AtomicKind>(kind: K, address: Operand<I32>,
   return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x10 + index, [operand(I32, address)], 0, offset, align);
 }
 /** Sequentially consistent read-modify-write; gives the value before, zero-extended. Traps when misaligned. */
-export function atomicRmw<K extends AtomicKind>(op: RmwOp, kind: K, address: Operand<I32>, value: Expr<AtomicWidths[K][1]>, offset = 0): Expr<AtomicWidths[K][1]> {
+export function atomicRmw<K extends AtomicKind>(
+  op: RmwOp,
+  kind: K,
+  address: Operand<I32>,
+  value: Expr<AtomicWidths[K][1]>,
+  offset = 0,
+): Expr<AtomicWidths[K][1]> {
   const [index, type, align] = ATOMIC_WIDTH[kind];
-  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], RMW_OP[op] + index, [operand(I32, address), value], 0, offset, align, true);
+  return new Expr(
+    Kind.ATOMIC,
+    type as AtomicWidths[K][1],
+    RMW_OP[op] + index,
+    [operand(I32, address), value],
+    0,
+    offset,
+    align,
+    true,
+  );
 }
 /** Compare-and-swap; gives the value before, zero-extended. It stored when that equals `expected`. Traps when misaligned. */
 export function atomicCmpxchg<K extends AtomicKind>(
@@ -434,7 +582,16 @@ export function atomicCmpxchg<K extends AtomicKind>(
   offset = 0,
 ): Expr<AtomicWidths[K][1]> {
   const [index, type, align] = ATOMIC_WIDTH[kind];
-  return new Expr(Kind.ATOMIC, type as AtomicWidths[K][1], 0x48 + index, [operand(I32, address), expected, replacement], 0, offset, align, true);
+  return new Expr(
+    Kind.ATOMIC,
+    type as AtomicWidths[K][1],
+    0x48 + index,
+    [operand(I32, address), expected, replacement],
+    0,
+    offset,
+    align,
+    true,
+  );
 }
 
 // ------------------------------------------------------------------------------------------ variables and calls
@@ -477,14 +634,26 @@ export function call<T extends ValueType = ValueType>(callee: Callable, ...args:
   return new Expr(Kind.CALL, (callee.results[0] ?? I32) as T, 0x10, args, 0, callee.index, callee.results.length, true);
 }
 /** Call entry `index` of a table. `typeIndex` comes from `ModuleBuilder.type`. */
-export function callIndirect<T extends ValueType>(typeIndex: number, result: T, tableIndex: number, index: Expr<I32>, ...args: Expr[]): Expr<T> {
+export function callIndirect<T extends ValueType>(
+  typeIndex: number,
+  result: T,
+  tableIndex: number,
+  index: Expr<I32>,
+  ...args: Expr[]
+): Expr<T> {
   return new Expr(Kind.CALL_INDIRECT, result, 0x11, [...args, index], 0, typeIndex, tableIndex, true);
 }
 
 // --------------------------------------------------------------------------------------------------------- SIMD
 
 /** For `simd.ts`: an instruction of the 0xFD prefix. `lane` is -1 when it has none. */
-export function simdNode<T extends ValueType>(type: T, op: number, args: readonly Expr[], lane: number, bytes: Uint8Array | 0 = 0): Expr<T> {
+export function simdNode<T extends ValueType>(
+  type: T,
+  op: number,
+  args: readonly Expr[],
+  lane: number,
+  bytes: Uint8Array | 0 = 0,
+): Expr<T> {
   return new Expr(Kind.SIMD, type, op, args, bytes, 0, lane);
 }
 /** For `simd.ts`: a load of the 0xFD prefix with a memory operand and perhaps a lane. */

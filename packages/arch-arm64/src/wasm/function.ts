@@ -4,11 +4,33 @@
  * Control flow is nested: `f.if(c, () => …, () => …)`, `f.loop((again) => { …; f.brIf(c, again); })`,
  * `f.block((out) => { …; f.br(out); })`. A branch to a block leaves it, a branch to a loop starts it again.
  */
-import { ByteBuffer, I32, type ValueType, V128, VOID } from "./encoding.ts";
-import { ATOMIC_WIDTH, type AtomicKind, type Callable, call, constValue, emitExpr, Expr, type GlobalRef, i32, Local, type Operand } from "./expr.ts";
+import { ByteBuffer, I32, type V128, type ValueType, VOID } from "./encoding.ts";
+import {
+  ATOMIC_WIDTH,
+  type AtomicKind,
+  type Callable,
+  call,
+  constValue,
+  Expr,
+  emitExpr,
+  type GlobalRef,
+  i32,
+  Local,
+  type Operand,
+} from "./expr.ts";
 
 /** Stores by width: `i64_8` is i64.store8. */
-const STORES = { i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39, i32_8: 0x3a, i32_16: 0x3b, i64_8: 0x3c, i64_16: 0x3d, i64_32: 0x3e } as const;
+const STORES = {
+  i32: 0x36,
+  i64: 0x37,
+  f32: 0x38,
+  f64: 0x39,
+  i32_8: 0x3a,
+  i32_16: 0x3b,
+  i64_8: 0x3c,
+  i64_16: 0x3d,
+  i64_32: 0x3e,
+} as const;
 export type StoreKind = keyof typeof STORES;
 
 /** Target of a branch. Valid inside the block or loop that made it. */
@@ -129,7 +151,7 @@ export class FunctionBuilder {
 
   /** Return one value for each result of the function. */
   return(...values: readonly Operand<ValueType>[]): void {
-    values.forEach((value, i) => this.#emit(value, this.results[i] as ValueType));
+    for (const [i, value] of values.entries()) this.#emit(value, this.results[i] as ValueType);
     this.code.byte(0x0f);
   }
 

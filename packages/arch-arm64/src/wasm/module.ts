@@ -18,8 +18,8 @@
  * Bodies run when the module is encoded, so functions may call one another in any order, and functions may be
  * defined while bodies run. Imports must be declared before.
  */
-import { ByteBuffer, type F32, F64, I32, I64, type V128, VALUE_TYPE_NAME, type ValueType } from "./encoding.ts";
-import { type Callable, emitExpr, GlobalRef, i32, i64, f64, type Expr, type Local } from "./expr.ts";
+import { ByteBuffer, type F32, type F64, I32, I64, type V128, VALUE_TYPE_NAME, type ValueType } from "./encoding.ts";
+import { type Callable, type Expr, emitExpr, f64, GlobalRef, i32, i64, type Local } from "./expr.ts";
 import { FunctionBuilder } from "./function.ts";
 
 /** A function of a module: what `call` takes. */
@@ -109,7 +109,12 @@ export class ModuleBuilder {
     });
   }
 
-  importFunction(module: string, name: string, params: readonly ValueType[], results: readonly ValueType[]): FunctionRef {
+  importFunction(
+    module: string,
+    name: string,
+    params: readonly ValueType[],
+    results: readonly ValueType[],
+  ): FunctionRef {
     const type = this.type(params, results);
     this.#import(module, name, ExternalKind.FUNCTION, (out) => out.u32(type));
     const index = this.#importedFunctions++;
@@ -157,7 +162,8 @@ export class ModuleBuilder {
 
   define(ref: FunctionRef, body: AnyBody): void {
     const definition = this.#functions[ref.index - this.#importedFunctions];
-    if (definition === undefined || definition.body !== undefined) throw new Error(`wasm function ${ref.name} cannot be defined`);
+    if (definition === undefined || definition.body !== undefined)
+      throw new Error(`wasm function ${ref.name} cannot be defined`);
     definition.body = body;
   }
 
@@ -218,9 +224,15 @@ export class ModuleBuilder {
       out.u32(body.length);
       out.append(body.bytes);
     };
-    section(1, this.#typeBytes.length, (s) => { for (const type of this.#typeBytes) s.append(type); });
-    section(2, this.#imports.length, (s) => { for (const item of this.#imports) s.append(item.bytes); });
-    section(3, this.#functions.length, (s) => { for (const d of this.#functions) s.u32(this.type(d.params, d.results)); });
+    section(1, this.#typeBytes.length, (s) => {
+      for (const type of this.#typeBytes) s.append(type);
+    });
+    section(2, this.#imports.length, (s) => {
+      for (const item of this.#imports) s.append(item.bytes);
+    });
+    section(3, this.#functions.length, (s) => {
+      for (const d of this.#functions) s.u32(this.type(d.params, d.results));
+    });
     section(4, this.#tables.length, (s) => {
       for (const table of this.#tables) {
         s.append([0x70, 1]);
@@ -228,7 +240,9 @@ export class ModuleBuilder {
         s.u32(table.max);
       }
     });
-    section(6, this.#globals.length, (s) => { for (const item of this.#globals) s.append(item.bytes); });
+    section(6, this.#globals.length, (s) => {
+      for (const item of this.#globals) s.append(item.bytes);
+    });
     section(7, this.#exports.length, (s) => {
       for (const item of this.#exports) {
         s.name(item.name);
@@ -249,7 +263,9 @@ export class ModuleBuilder {
         for (const f of item.functions) s.u32(f.index);
       }
     });
-    section(10, this.#functions.length, (s) => { for (const d of this.#functions) d.builder?.encode(s); });
+    section(10, this.#functions.length, (s) => {
+      for (const d of this.#functions) d.builder?.encode(s);
+    });
     section(11, this.#data.length, (s) => {
       for (const item of this.#data) {
         s.append([0, 0x41]);
