@@ -220,6 +220,7 @@ const CREATE: Record<string, { readonly number: number }> = {
   msgqueue: Hypercall.partition_create_msgqueue,
   vic: Hypercall.partition_create_vic,
   thread: Hypercall.partition_create_thread,
+  vpm_group: Hypercall.partition_create_vpm_group,
   virtio_mmio: Hypercall.partition_create_virtio_mmio,
 };
 

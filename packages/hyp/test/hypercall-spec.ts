@@ -51,6 +51,8 @@ export interface CallSpec {
   readonly result?: number;
   /** Skip the rows of wrong states, with the reason. */
   readonly stateless?: string;
+  /** Where it runs, the bare core unless said. */
+  readonly world?: () => World;
 }
 
 export interface Row {
@@ -103,7 +105,7 @@ export function rowsOf(spec: CallSpec): Row[] {
       when,
       error,
       run() {
-        const world = createWorld();
+        const world = spec.world?.() ?? createWorld();
         const args = spec.good(world);
         spoil(args, world);
         return world.root.call(definition, ...args);

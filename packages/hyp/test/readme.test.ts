@@ -7,6 +7,7 @@ import { HYP_ERRORS } from "../src/errors.ts";
 import { rowsOf } from "./hypercall-spec.ts";
 import { memorySpecs } from "./hypercalls-memory.ts";
 import { objectSpecs } from "./hypercalls-objects.ts";
+import { vcpuSpecs } from "./hypercalls-vcpu.ts";
 
 const README = new URL("../README.md", import.meta.url);
 const UPDATE = process.env["UPDATE_README"] === "1";
@@ -24,7 +25,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function coverage(): string {
   const calls = new Map<string, { rows: number; errors: Set<number> }>();
-  for (const spec of [...objectSpecs, ...memorySpecs]) {
+  for (const spec of [...objectSpecs, ...memorySpecs, ...vcpuSpecs]) {
     const entry = calls.get(spec.call) ?? { rows: 0, errors: new Set<number>() };
     for (const row of rowsOf(spec)) {
       entry.rows++;
