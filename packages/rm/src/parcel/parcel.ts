@@ -37,10 +37,12 @@ export interface Parcel {
   readonly memType: number;
   readonly label: number;
   readonly sanitizeOnCreate: boolean;
+  /** The acceptor's own extent owns the pages now: the parcel only says that they are in use. */
+  isAdopted?: boolean;
   readonly acl: readonly AclEntry[];
   readonly attrs: readonly AttrEntry[];
   readonly extent: CapId;
-  readonly regions: Region[];
+  regions: Region[];
   readonly acceptances: Map<number, Acceptance>;
   state: ParcelState;
   /** mem-info tag of the first NOTIFY. */

@@ -1,10 +1,11 @@
 import { MemReleaseFlag, RmError } from "@gunyah-ts/abi";
-import type { Ipa } from "@gunyah-ts/kernel";
+import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
-import type { Vm } from "../vm/vm.ts";
+import { SIBLING } from "../hypercall/index.ts";
+import type { Vm, VmObjects } from "../vm/vm.ts";
 import { giveBack, zero } from "./create.ts";
-import type { Parcel } from "./parcel.ts";
+import type { Acceptance, Parcel } from "./parcel.ts";
 
 /** MEM_RELEASE. Source: gunyah-resource-manager src/memparcel/memparcel.c, memparcel_release */
 export function releaseRequest(rm: RmContext, vm: Vm, handle: number, flags: number): void {
@@ -25,14 +26,30 @@ export function releaseParcel(rm: RmContext, vm: Vm, parcel: Parcel, sanitize: b
   const acceptance = parcel.acceptances.get(vm.vmid);
   if (acceptance === undefined) return;
   const addrspace = vm.objects?.addrspace;
-  if (acceptance.mapped && addrspace !== undefined)
+  if (parcel.isAdopted === true) disown(rm, vm, parcel, acceptance);
+  else if (acceptance.mapped && addrspace !== undefined)
     parcel.regions.forEach(({ pa, size }, i) => {
       rm.objects.unmap(addrspace, parcel.extent, acceptance.ipas[i] as Ipa, pa, size);
     });
   for (const release of acceptance.release) release();
   parcel.acceptances.delete(vm.vmid);
+  if (parcel.regions.length === 0) {
+    rm.parcels.delete(parcel);
+    rm.objects.destroy(parcel.extent);
+    return;
+  }
   if (parcel.acceptances.size === 0) parcel.state = "SHARING";
   if (sanitize || acceptance.sanitizeOnRelease) must("zero", zero(rm, parcel.extent, parcel.regions));
+}
+
+/** What the host did not take back of an adopted parcel becomes the parcel's again, so that it can be reclaimed. */
+function disown(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance): void {
+  const { addrspace, guestPrivate } = vm.objects as VmObjects;
+  parcel.regions = parcel.regions.filter(({ pa, size }, i) => {
+    rm.objects.unmap(addrspace, guestPrivate as CapId, acceptance.ipas[i] as Ipa, pa, size);
+    return rm.objects.donate(SIBLING, guestPrivate as CapId, parcel.extent, pa, size) === 0;
+  });
+  parcel.isAdopted = false;
 }
 
 /** MEM_RECLAIM. Source: gunyah-resource-manager src/memparcel/memparcel.c, memparcel_reclaim */

@@ -3,6 +3,7 @@ import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { GuestConfig } from "../config/guest-config.ts";
 import type { RmContext } from "../context.ts";
 import { check, errorOf, must } from "../errors.ts";
+import { SIBLING } from "../hypercall/index.ts";
 import { acceptParcel } from "../parcel/accept.ts";
 import { type Parcel, parcelSize, type Region, slice } from "../parcel/parcel.ts";
 import type { IpaRange, Vm, VmImage } from "./vm.ts";
@@ -128,21 +129,27 @@ function isPrivate(vm: Vm, parcel: Parcel): boolean {
   );
 }
 
+/**
+ * The parcel must be what the RM expects, not just what its owner made it: this VM alone, with every right, and no
+ * special attributes.
+ *
+ * Differs: a parcel that is shared with its owner is accepted as well, because Linux v14 shares all memory of a guest.
+ */
 function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): void {
-  const { handle, label } = parcel;
-  // The whole parcel must be what the RM expects, not what its owner made it: one VM, all rights, nothing special.
+  const { handle, label, transType } = parcel;
+  const isShared = transType === TransType.SHARE;
+  const guest = { vmid: vm.vmid, rights: Access.RWX };
+  const owner = parcel.acl.find((entry) => entry.vmid === parcel.owner);
+  const flags = MemAcceptFlag.DONE | MemAcceptFlag.VALIDATE_ACL_ATTR | MemAcceptFlag.MAP_CONTIGUOUS;
   try {
     acceptParcel(rm, vm, {
       handle,
       memType: MemType.NORMAL,
-      transType: TransType.LEND,
-      flags:
-        MemAcceptFlag.DONE |
-        MemAcceptFlag.VALIDATE_ACL_ATTR |
-        MemAcceptFlag.MAP_CONTIGUOUS |
-        MemAcceptFlag.SANITIZE_ON_RELEASE,
+      transType: isShared ? TransType.SHARE : TransType.LEND,
+      // What the owner can see anyway is not worth hiding from it.
+      flags: isShared ? flags : flags | MemAcceptFlag.SANITIZE_ON_RELEASE,
       label,
-      acl: [{ vmid: vm.vmid, rights: Access.RWX }],
+      acl: isShared && owner !== undefined ? [guest, owner] : [guest],
       mapVmid: 0,
       sgl: [{ address: BigInt(base), size: BigInt(parcelSize(parcel)) }],
       attrs: [],
@@ -150,4 +157,26 @@ function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): voi
   } catch (thrown) {
     check(false, RmError.NORESOURCE, `parcel ${handle}: ${errorOf(thrown)}`);
   }
+}
+
+/**
+ * The image of a demand-paged VM becomes its private memory when it starts: the host counts it among the folios that it
+ * provided, and takes it back like them, with hypercalls on the guest_private extent.
+ * Errors: NORESOURCE
+ * Source: Linux series v17, drivers/virt/gunyah/vm_mgr.c, gunyah_vm_start (the parcel's folios enter the VM's memory)
+ */
+export function adoptImage(rm: RmContext, vm: Vm): void {
+  const { parcel } = vm.image as VmImage;
+  const own = vm.objects?.guestPrivate;
+  const acceptance = parcel.acceptances.get(vm.vmid);
+  if (own === undefined || acceptance === undefined || vm.objects === undefined || vm.demandPaged.length === 0) return;
+  const { addrspace } = vm.objects;
+  parcel.regions.forEach(({ pa, size }, index) => {
+    const ipa = acceptance.ipas[index] as Ipa;
+    // The new extent's mapping first: the translation stays in place while the page changes hands.
+    must("map the image", rm.objects.map(addrspace, own, ipa, pa, size, Access.RWX), RmError.NORESOURCE);
+    must("adopt the image", rm.objects.donate(SIBLING, parcel.extent, own, pa, size), RmError.NORESOURCE);
+    rm.objects.unmap(addrspace, parcel.extent, ipa, pa, size);
+  });
+  parcel.isAdopted = true;
 }

@@ -10,7 +10,7 @@ import { parcelSize } from "../parcel/parcel.ts";
 import { makeVdevice } from "../vdevice/make.ts";
 import type { Vdevice } from "../vdevice/vdevice.ts";
 import { addGuestMemory, addVmmioRange, buildVm, offerMemory, offerVcpus } from "./build.ts";
-import { acceptMemory, imageBase, readDtb, writeDtb } from "./image-memory.ts";
+import { acceptMemory, adoptImage, imageBase, readDtb, writeDtb } from "./image-memory.ts";
 import { setState } from "./state.ts";
 import type { IpaRange, Vcpu, Vm, VmImage, VmObjects } from "./vm.ts";
 
@@ -84,6 +84,7 @@ export function startVm(rm: RmContext, vm: Vm): void {
       const vdevices = vdevicesOf.get(vm) ?? [];
       for (const vdevice of vdevices) acceptSharedMemory(rm, vm, vdevice);
       overlay(rm, vm, config, image, [...vm.demandPaged, ...memory], vdevices);
+      adoptImage(rm, vm);
     },
     RmError.NORESOURCE,
   );
