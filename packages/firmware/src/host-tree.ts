@@ -63,11 +63,12 @@ export function buildHostTree(board: BoardConfig, imageSize: number): DeviceTree
   return tree;
 }
 
-/** DRAM that is neither the hypervisor's nor the root VM's, in order. */
+/** DRAM that is neither the hypervisor's, the root VM's nor the access control unit's, in order. */
 function hostMemory(board: BoardConfig): { readonly base: number; readonly size: number }[] {
   const ranges: { base: number; size: number }[] = [];
   let at: number = board.dram.base;
-  for (const taken of [board.carveOut, board.rootVm].sort((a, b) => a.base - b.base)) {
+  const others = [board.carveOut, board.rootVm, ...(board.accessControl === undefined ? [] : [board.accessControl])];
+  for (const taken of others.sort((a, b) => a.base - b.base)) {
     if (taken.base > at) ranges.push({ base: at, size: taken.base - at });
     at = Math.max(at, taken.base + taken.size);
   }

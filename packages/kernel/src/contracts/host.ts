@@ -115,7 +115,9 @@ export interface HostKernel {
   /** Install an anonymous inode. @returns the fd, or -EMFILE: then the file stays the caller's and is not released */
   anonFd(name: string, file: HostFile): number;
   /** A zeroed kernel page that a file may map into user space, or -ENOMEM. `free` gives it back. */
-  allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno;
+  allocPage(): { readonly bytes: Uint8Array; readonly address: Pa; free(): void } | Errno;
+  /** SMC #0 on the host's vCPU, for what secure firmware offers to the kernel. X0-X17 in and out. */
+  smc(x: BigUint64Array): void;
   /** Request a host interrupt line. @returns the function that frees it, or an errno */
   requestIrq(intid: Intid, handler: () => void): (() => void) | Errno;
   /** need_resched: another task deserves the CPU, or the outside world has had no turn for some milliseconds. */

@@ -96,6 +96,8 @@ export interface BoardConfig {
   readonly timerFrequencyHz: number;
   /** First SPI INTID that the RM may hand out in the host VM. */
   readonly freeSpiStart: Intid;
+  /** DRAM that holds the access control unit's table, on SoCs that have one. No VM's memory. */
+  readonly accessControl?: { readonly base: Pa; readonly size: number };
 }
 /** The board that this machine models. Provided by the SoC preset in the machine's configuration. */
 export const Board = token<BoardConfig>("contract/Board");

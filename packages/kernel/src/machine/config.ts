@@ -39,7 +39,7 @@ type Shape = { readonly [key: string]: Rule };
 type Rule = "string" | "integer" | "object" | "string|integer" | Shape;
 
 const BOARD_RANGE: Shape = { base: "integer", size: "integer" };
-const BOARD: { readonly [Key in keyof Required<BoardConfig>]: Rule } = {
+const BOARD: { readonly [Key in keyof Omit<BoardConfig, "accessControl">]: Rule } = {
   name: "string",
   dram: BOARD_RANGE,
   carveOut: BOARD_RANGE,
@@ -110,7 +110,9 @@ function checkEntry(entry: PluginEntry, index: number): void {
 
 /** Errors: KERNEL_CONFIG_UNKNOWN_KEY, KERNEL_CONFIG_INVALID */
 export function checkBoard(board: BoardConfig): void {
-  checkShape(board, BOARD, "soc", true);
+  const { accessControl, ...rest } = board;
+  checkShape(rest, BOARD, "soc", true);
+  if (accessControl !== undefined) checkShape(accessControl, BOARD_RANGE, "soc.accessControl", true);
 }
 
 function checkClockKind(kind: unknown, path: string): void {

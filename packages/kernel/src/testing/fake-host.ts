@@ -284,11 +284,15 @@ export function fakeHostKernel(): FakeHostKernel {
       let free = false;
       return {
         bytes: new Uint8Array(4096),
+        address: 0x8000_0000 + livePages * 4096,
         free() {
           if (!free) livePages--;
           free = true;
         },
       };
+    },
+    smc(x) {
+      x[0] = 0xffff_ffff_ffff_ffffn;
     },
     requestIrq(intid, handler) {
       if (handlers.has(intid)) return -EBUSY;
