@@ -163,6 +163,7 @@ export class HostDriver implements VmManager {
         disable: (intid) => gic.disable(vcpu, intid),
         dispatch: () => gic.dispatch(vcpu),
       },
+      smc: (x) => vcpu.smc(x),
       log: (level, message) => this.#log(level, message),
     });
     this.#kernel = kernel;

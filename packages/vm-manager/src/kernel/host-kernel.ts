@@ -1,5 +1,5 @@
 import { type AbiProfile, LinuxErrno } from "@gunyah-ts/abi";
-import type { Clock, Errno, EventFd, HostFile, HostKernel, Intid, LayerError, Trace } from "@gunyah-ts/kernel";
+import type { Clock, Errno, EventFd, HostFile, HostKernel, Intid, LayerError, Pa, Trace } from "@gunyah-ts/kernel";
 import type { HostMemory } from "../mm/host-memory.ts";
 import type { Process } from "../process/process.ts";
 import { EventFdFile } from "./eventfd-file.ts";
@@ -24,6 +24,7 @@ export interface HostKernelOptions {
   readonly scheduler: HostScheduler;
   readonly hypercalls: HostHypercalls;
   readonly lines: InterruptLines;
+  readonly smc: (x: BigUint64Array) => void;
   readonly log: (level: "warn" | "info" | "error", message: string) => void;
 }
 
@@ -38,6 +39,7 @@ export class HostKernelCore implements HostKernel {
   readonly scheduler: HostScheduler;
   readonly hypercalls: HostHypercalls;
   readonly #lines: InterruptLines;
+  readonly #smc: (x: BigUint64Array) => void;
   readonly #log: HostKernelOptions["log"];
   readonly #handlers = new Map<Intid, () => void>();
   readonly #pending: Intid[] = [];
@@ -57,6 +59,7 @@ export class HostKernelCore implements HostKernel {
     this.scheduler = options.scheduler;
     this.hypercalls = options.hypercalls;
     this.#lines = options.lines;
+    this.#smc = options.smc;
     this.#log = options.log;
   }
 
@@ -103,7 +106,12 @@ export class HostKernelCore implements HostKernel {
     return this.current?.install(file) ?? -LinuxErrno.EMFILE;
   }
 
-  allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno {
+  smc(x: BigUint64Array): void {
+    this.#smc(x);
+    this.afterHypercall();
+  }
+
+  allocPage(): { readonly bytes: Uint8Array; readonly address: Pa; free(): void } | Errno {
     const { pages } = this.memory;
     const pa = this.memory.allocZeroed();
     if (pa < 0) return -LinuxErrno.ENOMEM;
@@ -116,6 +124,7 @@ export class HostKernelCore implements HostKernel {
     let live = true;
     return {
       bytes,
+      address: pa,
       free: () => {
         if (!live) return;
         live = false;

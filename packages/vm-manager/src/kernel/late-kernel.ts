@@ -1,4 +1,14 @@
-import type { CapId, Errno, EventFd, HostFile, HostKernel, Hypercalls, Intid, VcpuRunResult } from "@gunyah-ts/kernel";
+import type {
+  CapId,
+  Errno,
+  EventFd,
+  HostFile,
+  HostKernel,
+  Hypercalls,
+  Intid,
+  Pa,
+  VcpuRunResult,
+} from "@gunyah-ts/kernel";
 import type { HostKernelCore } from "./host-kernel.ts";
 
 /**
@@ -28,7 +38,10 @@ export class LateKernel implements HostKernel, Hypercalls {
   anonFd(name: string, file: HostFile): number {
     return this.#kernel.anonFd(name, file);
   }
-  allocPage(): { readonly bytes: Uint8Array; free(): void } | Errno {
+  smc(x: BigUint64Array): void {
+    this.#kernel.smc(x);
+  }
+  allocPage(): { readonly bytes: Uint8Array; readonly address: Pa; free(): void } | Errno {
     return this.#kernel.allocPage();
   }
   requestIrq(intid: Intid, handler: () => void): (() => void) | Errno {
