@@ -11,7 +11,7 @@ import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp, fpcrRounding, fpScalar } from "./fp-helpers.ts";
 import { field, sreg } from "./simd-lanes.ts";
-import { vfpExpandImm32, vfpExpandImm64, vfpImmediate } from "./simd-permute.ts";
+import { vfpExpandImm32, vfpExpandImm64, vfpImmediateText } from "./simd-permute.ts";
 import { CONDITION_NAME, reg } from "./syntax.ts";
 
 /** ptype as element size: single 2, double 3. The bit is `type`. */
@@ -174,7 +174,7 @@ const immediate = define({
   },
   fp: true,
   execute: (c) => c.setVLow("d", c.imm64()),
-  syntax: (f) => `fmov ${sreg(sizeOf(f), f["Rd"])}, #${vfpImmediate(field(f, "imm8")).toExponential(18)}`,
+  syntax: (f) => `fmov ${sreg(sizeOf(f), f["Rd"])}, #${vfpImmediateText(field(f, "imm8"))}`,
 });
 
 // --------------------------------------------------------------------------------------------- integer conversions

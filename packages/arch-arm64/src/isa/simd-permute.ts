@@ -286,9 +286,13 @@ export function vfpExpandImm64(_w: Word, imm8: Expr<I64>): Expr<I64> {
   return or(or(sign, select(eqz(b), i64(1n << 62n), i64(0x3fc0n << 48n))), shl(and(imm8, 0x3f), 48));
 }
 /** The same as a number, for the disassembler. */
-export function vfpImmediate(imm8: number): number {
+function vfpImmediate(imm8: number): number {
   const exponent = ((imm8 >> 4) & 3) + (imm8 & 0x40 ? -3 : 1);
   return (imm8 & 0x80 ? -1 : 1) * (1 + (imm8 & 15) / 16) * 2 ** exponent;
+}
+/** As objdump prints it: 19 digits, two of the exponent. */
+export function vfpImmediateText(imm8: number): string {
+  return vfpImmediate(imm8).toExponential(18).replace(/(e[+-])(\d)$/, "$10$2");
 }
 
 const ORR_BIC = (cmode: number) => cmode < 12 && (cmode & 1) === 1;
@@ -340,7 +344,7 @@ const immediates = [0, 1].flatMap((isOp) =>
       syntax: (f) => {
         const imm8 = (field(f, "abc") << 5) | field(f, "defgh");
         const target = cmode === 14 && isOp && !f["Q"] ? `d${f["Rd"]}` : vreg(f["Rd"], arrangement(f["Q"], size));
-        if (kind === "fmov") return `fmov ${target}, #${vfpImmediate(imm8).toExponential(18)}`;
+        if (kind === "fmov") return `fmov ${target}, #${vfpImmediateText(imm8)}`;
         const value =
           cmode === 14 && isOp
             ? Array.from({ length: 8 }, (_, i) => ((imm8 >> (7 - i)) & 1 ? "ff" : "00")).join("")
