@@ -110,6 +110,7 @@ export interface VmOptions {
   readonly proxy?: boolean;
   readonly psci?: boolean;
   readonly priority?: number;
+  readonly timesliceNs?: number;
 }
 
 export interface MachineOptions {
@@ -229,6 +230,7 @@ export class Machine {
       const vcpu = make(Hypercall.partition_create_thread);
       root.ok(Hypercall.vcpu_configure, vcpu, options.proxy === true ? 1 << 9 : 0);
       if (options.priority !== undefined) root.ok(Hypercall.vcpu_set_priority, vcpu, options.priority);
+      if (options.timesliceNs !== undefined) root.ok(Hypercall.vcpu_set_timeslice, vcpu, options.timesliceNs);
       root.ok(Hypercall.vcpu_set_affinity, vcpu, i % BOARD.physicalCpus, -1);
       root.ok(Hypercall.cspace_attach_thread, cspace, vcpu);
       root.ok(Hypercall.addrspace_attach_thread, addrspace, vcpu);
