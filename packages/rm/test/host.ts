@@ -192,7 +192,7 @@ export function make(
 ): { readonly vmid: number; readonly handle: number } {
   const { at = DTB_AT, base = 0x8000_0000 } = options;
   const vmid: number = host.ok("VM_ALLOCATE", { vmid: 0, reserved: 0 }).allocated.vmid;
-  if (until === "LOAD") return { vmid, handle: -1 };
+  if (until === "LOAD") return { vmid, handle: 0xffff_ffff };
   if (!write(at, writeDtb(guestTree(options), { size: DTB_SIZE }))) throw new Error("host memory");
   const { handle } = host.ok("MEM_LEND", lendRequest(vmid, at, DTB_SIZE));
   if (until === "LENT") return { vmid, handle };

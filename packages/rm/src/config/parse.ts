@@ -19,22 +19,31 @@ const ATTRIBUTES: readonly string[] = [
 ];
 const GUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
-/** A blob that came from a guest's memory. MEM_INVALID when it is not a device tree. */
-export function parseGuestTree(blob: Uint8Array): DeviceTree {
+/** Work on a tree that came from a guest: whatever is malformed in it is `error`, not an exception of the library. */
+export function onGuestTree<T>(error: RmError, work: () => T): T {
   try {
-    return parseDtb(blob);
+    return work();
   } catch (thrown) {
-    if (thrown instanceof DeviceTreeError) throw new RmFailure(RmError.MEM_INVALID, thrown.message);
+    if (thrown instanceof DeviceTreeError) throw new RmFailure(error, thrown.message);
     throw thrown;
   }
 }
 
+/** A blob that came from a guest's memory. MEM_INVALID when it is not a device tree. */
+export function parseGuestTree(blob: Uint8Array): DeviceTree {
+  return onGuestTree(RmError.MEM_INVALID, () => parseDtb(blob));
+}
+
 /**
  * Read a guest's wishes from its device tree.
- * Errors: ARGUMENT_INVALID for what the tree gets wrong, DENIED for what an untrusted VM may not ask
+ * Errors: MEM_INVALID for a malformed property, ARGUMENT_INVALID for a wrong one, DENIED for what an untrusted VM may not ask
  * Source: gunyah-resource-manager src/vm_config/vm_config_parser.c, vm_config_parser_parse_dt
  */
 export function parseGuestConfig(tree: DeviceTree): GuestConfig {
+  return onGuestTree(RmError.MEM_INVALID, () => parse(tree));
+}
+
+function parse(tree: DeviceTree): GuestConfig {
   const root = tree.find("/gunyah-vm-config") ?? tree.find("/qcom,vm-config");
   check(root !== undefined, RmError.ARGUMENT_INVALID, "no gunyah-vm-config");
   const vdevices: VdeviceConfig[] = [];

@@ -52,10 +52,11 @@ export function regOf(node: DeviceNode): { readonly base: number; readonly size:
   if (value === undefined || stride === 0 || value.length % stride !== 0) return undefined;
   const join = (from: number, count: number): number =>
     value.slice(from, from + count).reduce((sum, cell) => sum * 2 ** 32 + cell, 0);
-  return Array.from({ length: value.length / stride }, (_, i) => ({
+  const out = Array.from({ length: value.length / stride }, (_, i) => ({
     base: join(i * stride, address),
     size: join(i * stride + address, size),
   }));
+  return out.every(({ base, size: bytes }) => Number.isSafeInteger(base + bytes)) ? out : undefined;
 }
 
 /** One interrupt of an `interrupts` property, as the RM reads it; undefined when it is not understood. */

@@ -25,6 +25,9 @@ export function writeGuestOverlay(
   check(tree.find("/hypervisor") === undefined, RmError.DENIED, "/hypervisor exists");
   const chosen = tree.find("/chosen");
   check(chosen !== undefined, RmError.NORESOURCE, "no /chosen");
+  const { addressCells, sizeCells } = tree.root;
+  const known = (count: number): boolean => count === 1 || count === 2;
+  check(known(addressCells) && known(sizeCells), RmError.NORESOURCE, "cells of the root");
 
   const hypervisor = hypervisorNode(tree, ["gunyah-hypervisor"]);
   const id = vmIdNode(hypervisor, vm.vmid, config.vendor);

@@ -18,6 +18,7 @@ export function startReset(rm: RmContext, vm: Vm): void {
     () => destroyVm(rm, vm),
     () => {
       vm.forget();
+      for (const other of rm.vms) if (other !== vm) other.peers.delete(vm.vmid);
       setState(rm, vm, VmState.RESET);
     },
   ];

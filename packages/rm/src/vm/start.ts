@@ -1,7 +1,7 @@
 import { BootContextSet, Hypercall, MemAcceptFlag, RmError, VcpuPoweronFlags, VmAuth, VmState } from "@gunyah-ts/abi";
-import { DeviceTreeError, writeDtb as flatten } from "@gunyah-ts/devicetree";
+import { writeDtb as flatten } from "@gunyah-ts/devicetree";
 import type { GuestConfig } from "../config/guest-config.ts";
-import { parseGuestConfig, parseGuestTree } from "../config/parse.ts";
+import { onGuestTree, parseGuestConfig, parseGuestTree } from "../config/parse.ts";
 import type { RmContext } from "../context.ts";
 import { check, errorOf, must, RmFailure } from "../errors.ts";
 import { writeGuestOverlay } from "../overlay/guest.ts";
@@ -101,13 +101,10 @@ function overlay(
   vdevices: readonly Vdevice[],
 ): void {
   const tree = parseGuestTree(readDtb(rm, image));
-  try {
+  onGuestTree(RmError.NORESOURCE, () => {
     writeGuestOverlay(rm, vm, config, tree, memory, vdevices);
     writeDtb(rm, image, flatten(tree));
-  } catch (thrown) {
-    if (thrown instanceof DeviceTreeError) throw new RmFailure(RmError.NORESOURCE, thrown.message);
-    throw thrown;
-  }
+  });
 }
 
 /** shm: the parcel with the device's label, at the address that the tree gives. */
