@@ -385,6 +385,22 @@ describe("instruction fetch", () => {
     expect(stage.try("p_selfmod", { X2: 0xd280_0020 }).kind).toBe("done");
     expect([pe.x[3], pe.x[0]]).toEqual([7n, 1n]);
   });
+  it("turns a page into data after many stores and back into code when it is executed", () => {
+    const pe = fresh();
+    const at = physical.offsetOf(DATA + 4096);
+    const hvc0 = 0xd400_0002n << 32n;
+    stage.map(1, RW);
+    for (let turn = 0; turn < 300; turn++) {
+      // mov x0, #turn; hvc #0
+      const code = hvc0 | 0xd280_0000n | BigInt(turn << 5);
+      expect(stage.try("p_str", { X0: code, X1: page(1) }, { keepTlb: turn > 0 }).kind).toBe("done");
+      expect(physical.data.getBigUint64(at, true)).toBe(code);
+      if (turn % 7 === 0 || turn > 250) {
+        expect(stage.try("p_blr", { X1: page(1) }, { keepTlb: true }).kind).toBe("done");
+        expect(pe.x[0]).toBe(BigInt(turn));
+      }
+    }
+  });
   it("sees code that someone else wrote", () => {
     const pe = fresh();
     expect(stage.try("p_ctr").kind).toBe("done");

@@ -19,7 +19,14 @@ export const RECORD = { HANDLER: 0, D: 2, N: 4, M: 6, IMM: 8, IMM2: 12, A: 12, B
  * A code page: the records of one 4 KiB page of DRAM, in address order, then a record whose handler leaves the page and
  * whose immediate is the linear-memory offset of the page.
  */
-export const CODE_PAGE = { RECORDS: 1024, END: 0x4000, HOST: 0x4008, BYTES: 0x4010 } as const;
+export const CODE_PAGE = {
+  RECORDS: 1024,
+  END: 0x4000,
+  HOST: 0x4008,
+  /** i32: stores to the page since it holds code. */
+  STORES: 0x400c,
+  BYTES: 0x4010,
+} as const;
 
 /** Handlers that no instruction has. A record of zeros is not decoded yet. */
 export const HANDLER = { UNDECODED: 0, PAGE_END: 1, UNDEFINED: 2, STEP_END: 3, FIRST: 4 } as const;

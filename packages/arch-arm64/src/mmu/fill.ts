@@ -9,9 +9,10 @@ import { readSlot32, readSlotHigh, writeSlot } from "../state/access.ts";
 import { ACCESS, L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
 import {
-  add, and, call, type Expr, eq, eqz, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, or, select, shl, shrU,
+  add, and, call, type Expr, eq, eqz, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, or, select, shl, shrU,
   sub, toI32, toI64U,
 } from "../wasm/index.ts";
+import { CODE_PAGE, INTERP, SHARED } from "../interp/layout.ts";
 import { ATTR, FAULT, M, META } from "./layout.ts";
 import type { WalkFunctions } from "./walk.ts";
 
@@ -34,6 +35,33 @@ export interface FillNeeds {
 }
 
 const PAGE_MASK = -4096;
+/** Stores after which a page with decoded code counts as data: each costs a walk, and decoding anew costs less than so many. */
+const STORES_TO_DATA = 64;
+
+/** `visit` the address of every entry of one array, of both sets of every PE. */
+function eachEntry(f: FunctionBuilder, array: number, visit: (entry: Expr<I32>) => void): void {
+  const s = f.local(I32);
+  const end = f.local(I32);
+  const entry = f.local(I32);
+  const stop = f.local(I32);
+  f.set(s, REGION.STATES);
+  f.set(end, add(i32(REGION.STATES), shl(load("i32", i32(REGION.PE_COUNT)), Math.log2(STATE_BYTES))));
+  f.loop((nextPe) => {
+    f.if(ltU(s, end), () => {
+      for (const set of [L.TLB_EL0, L.TLB_EL1]) {
+        f.set(entry, add(s, set + array));
+        f.set(stop, add(entry, TLB.ENTRIES * TLB.ENTRY_BYTES));
+        f.loop((next) => {
+          visit(entry);
+          f.set(entry, add(entry, TLB.ENTRY_BYTES));
+          f.brIf(ltU(entry, stop), next);
+        });
+      }
+      f.set(s, add(s, STATE_BYTES));
+      f.br(nextPe);
+    });
+  });
+}
 
 export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: EntryFunctions, needs: FillNeeds): FillFunctions {
   /** The syndrome's ISV..AR for a load or store of one general-purpose register without writeback, else 0. */
@@ -191,6 +219,15 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
   const entryOf = (s: Expr<I32>, el: Expr<I32>, array: Expr<I32> | number, va: Expr<I64>) =>
     add(add(add(s, select(el, i32(L.TLB_EL1), L.TLB_EL0)), array), and(toI32(shrU(va, 8)), (TLB.ENTRIES - 1) * TLB.ENTRY_BYTES));
 
+  /**
+   * (page, slot): the page is data from now on: no PE fetches from its records again. Memory of a program that ended is
+   * used anew, and stores to it should not be slow for ever.
+   */
+  const forgetCode = module.func("forgetCode", [I32, I32], [], (f, page, slot) => {
+    f.store("i32", add(load("i32", i32(SHARED.PAGE_TABLE)), shl(shrU(sub(page, load("i32", i32(REGION.DRAM_OFFSET))), 12), 2)), i32(0));
+    eachEntry(f, TLB.FETCH, (entry) => f.if(eq(load("i32", entry, 12), slot), () => f.store("i64", entry, i64(-1))));
+  });
+
   /** (s, va, access, el) -> linear-memory offset, or 0 after taking the abort. Does not cross a page. */
   const fill = module.func("fill", [I32, I64, I32, I32], [I32], (f, s, va, access, el) => {
     const fault = f.local(I32);
@@ -211,9 +248,16 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
     const attr = f.temp(load("i32", s, M.OUT_ATTR));
     const isWrite = f.temp(ne(and(access, ACCESS.WRITE), 0));
     f.if(isWrite, () => {
-      f.if(call<I32>(needs.isCode, and(host, PAGE_MASK)), () => {
+      const page = f.temp(and(host, PAGE_MASK));
+      const slot = f.temp(call<I32>(needs.isCode, page));
+      f.if(slot, () => {
         f.call(needs.codeStore, [host, and(access, ACCESS.SIZE_MASK)]);
-        f.return(host);
+        const stores = f.temp(add(load("i32", slot, CODE_PAGE.STORES), 1));
+        f.store("i32", slot, stores, CODE_PAGE.STORES);
+        // The page of the storing instruction itself keeps its code: it is being executed.
+        const own = add(load("i32", s, INTERP.HOST), toI32(sub(load("i64", s, L.PC), load("i64", s, INTERP.BIAS))));
+        f.if(or(ltU(stores, STORES_TO_DATA), eq(and(own, PAGE_MASK), page)), () => f.return(host));
+        f.call(forgetCode, [page, slot]);
       });
     });
     const keep = and(eqz(and(attr, ATTR.DEVICE)), and(eqz(and(readSlot32(s, "SCTLR_EL1"), SCTLR.A)), eqz(load("i32", s, M.WATCHPOINTS))));
@@ -289,27 +333,9 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
   });
 
   const dropWriteEntries = module.func("dropWriteEntries", [I32], [], (f, page) => {
-    const s = f.local(I32);
-    const end = f.local(I32);
-    const slot = f.local(I32);
-    const stop = f.local(I32);
-    f.set(s, REGION.STATES);
-    f.set(end, add(i32(REGION.STATES), shl(load("i32", i32(REGION.PE_COUNT)), Math.log2(STATE_BYTES))));
-    f.loop((nextPe) => {
-      f.if(ltU(s, end), () => {
-        for (const set of [L.TLB_EL0, L.TLB_EL1]) {
-          f.set(slot, add(s, set + TLB.WRITE));
-          f.set(stop, add(slot, TLB.ENTRIES * TLB.ENTRY_BYTES));
-          f.loop((next) => {
-            f.if(eq(and(add(load("i32", slot), load("i32", slot, 8)), PAGE_MASK), page), () => f.store("i64", slot, i64(-1)));
-            f.set(slot, add(slot, TLB.ENTRY_BYTES));
-            f.brIf(ltU(slot, stop), next);
-          });
-        }
-        f.set(s, add(s, STATE_BYTES));
-        f.br(nextPe);
-      });
-    });
+    eachEntry(f, TLB.WRITE, (entry) =>
+      f.if(eq(and(add(load("i32", entry), load("i32", entry, 8)), PAGE_MASK), page), () => f.store("i64", entry, i64(-1))),
+    );
   }, { export: true });
 
   const fetchSlow = module.func("fetchSlow", [I32, I64], [I32], (f, s, va) => {
