@@ -6,6 +6,7 @@ import { specifier } from "../config/property.ts";
 import type { RmContext } from "../context.ts";
 import { check } from "../errors.ts";
 import type { Vdevice } from "../vdevice/vdevice.ts";
+import { merge } from "../vm/ranges.ts";
 import type { IpaRange, Vm } from "../vm/vm.ts";
 import { hypervisorNode, vmIdNode } from "./hypervisor.ts";
 
@@ -59,18 +60,6 @@ function memoryNode(tree: DeviceTree, memory: readonly IpaRange[]): void {
     "reg",
     join(merge(memory).flatMap(({ base, size }) => [number(base, addressCells), number(size, sizeCells)])),
   );
-}
-
-/** Sorted, and what touches or overlaps made one. */
-export function merge(ranges: readonly IpaRange[]): IpaRange[] {
-  const out: { base: number; size: number }[] = [];
-  for (const range of [...ranges].sort((a, b) => a.base - b.base)) {
-    const last = out.at(-1);
-    if (last !== undefined && range.base <= last.base + last.size)
-      last.size = Math.max(last.size, range.base + range.size - last.base);
-    else out.push({ ...range });
-  }
-  return out;
 }
 
 const number = (value: number, count: number): Uint8Array =>

@@ -20,6 +20,7 @@ import { must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
 import { offer } from "../vdevice/make.ts";
 import { onHalt } from "./exit.ts";
+import { merge } from "./ranges.ts";
 import type { Vcpu, Vm, VmObjects } from "./vm.ts";
 
 /** Capabilities that a VM's space holds. */
@@ -194,7 +195,8 @@ export function addGuestMemory(rm: RmContext, vm: Vm, made: VmObjects): void {
   const { base, size } = board.dram;
   const ownerSpace = (owner.objects as VmObjects).addrspace;
   must("map shared", objects.map(ownerSpace, made.guestShared, base, base, size, Access.RWX));
-  for (const range of vm.demandPaged) {
+  // The owner may announce memory in many pieces; an address space has few ranges.
+  for (const range of merge(vm.demandPaged)) {
     const inputs = { addrspace: made.addrspace, vbase: range.base, size: range.size, op: VmmioOp.ADD_DEMAND_PAGED };
     must("demand paging", rm.hvc.call(Hypercall.addrspace_configure_vmmio, inputs).error);
   }
