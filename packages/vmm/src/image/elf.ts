@@ -34,7 +34,8 @@ export function readElf(bytes: Uint8Array): ElfImage {
     throw new ModelError("VMM_IMAGE_INVALID", "the ELF file is not little-endian AArch64");
 
   const wide = (offset: number): number => Number(view.getBigUint64(offset, true));
-  const entry = wide(24);
+  // Kernels are linked at the top of the virtual address space, where numbers are not exact.
+  const entry = view.getBigUint64(24, true);
   const headers = wide(32);
   const headerSize = view.getUint16(54, true);
   const count = view.getUint16(56, true);
@@ -46,13 +47,11 @@ export function readElf(bytes: Uint8Array): ElfImage {
   for (let index = 0; index < count; index++) {
     const header = headers + index * headerSize;
     if (view.getUint32(header, true) !== PT_LOAD) continue;
-    const [offset, virtual, physical, fileSize, memorySize] = [8, 16, 24, 32, 40].map((at) => wide(header + at)) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const offset = wide(header + 8);
+    const virtual = view.getBigUint64(header + 16, true);
+    const physical = wide(header + 24);
+    const fileSize = wide(header + 32);
+    const memorySize = wide(header + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length)
       throw new ModelError("VMM_IMAGE_TRUNCATED", `ELF segment ${index} ends behind the file`);
@@ -60,7 +59,7 @@ export function readElf(bytes: Uint8Array): ElfImage {
       throw new ModelError("VMM_IMAGE_INVALID", `ELF segment ${index} has more bytes in the file than in memory`);
     segments.push({ address: physical, bytes: bytes.subarray(offset, offset + fileSize), memorySize });
     // The entry is a virtual address; the CPU starts with the MMU off.
-    if (entry >= virtual && entry < virtual + memorySize) entryAddress = entry - virtual + physical;
+    if (entry >= virtual && entry - virtual < memorySize) entryAddress = Number(entry - virtual) + physical;
   }
   if (segments.length === 0) throw new ModelError("VMM_IMAGE_INVALID", "the ELF file has nothing to load");
   if (entryAddress === undefined)

@@ -60,10 +60,10 @@ export async function loadKernel(file: Uint8Array, options: LoadOptions): Promis
 }
 
 async function unpack(file: Uint8Array): Promise<Uint8Array> {
-  if (isZboot(file)) return zbootPayload(file);
-  if (!isGzip(file)) return file;
+  const packed = isZboot(file) ? zbootPayload(file) : isGzip(file) ? file : undefined;
+  if (packed === undefined) return file;
   try {
-    return await gunzip(file);
+    return await gunzip(packed);
   } catch (cause) {
     throw new ModelError("VMM_IMAGE_TRUNCATED", `the gzip-compressed kernel (${file.length} bytes) is cut or corrupt`, {
       cause,

@@ -1,5 +1,4 @@
 import { ModelError } from "@gunyah-ts/kernel";
-import { gunzip } from "./gzip.ts";
 
 /**
  * The payload of an EFI-zboot image: a small PE that carries the compressed `Image`.
@@ -9,8 +8,8 @@ export function isZboot(bytes: Uint8Array): boolean {
   return bytes.length >= 64 && text(bytes, 0, 2) === "MZ" && text(bytes, 4, 4) === "zimg";
 }
 
-/** Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID (a compression other than gzip) */
-export async function zbootPayload(bytes: Uint8Array): Promise<Uint8Array> {
+/** @returns the gzip-compressed payload. Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID (a compression other than gzip) */
+export function zbootPayload(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const offset = view.getUint32(8, true);
   const size = view.getUint32(12, true);
@@ -25,7 +24,7 @@ export async function zbootPayload(bytes: Uint8Array): Promise<Uint8Array> {
       "VMM_IMAGE_INVALID",
       `the zboot payload is compressed with ${compression}; unpack it first, or build with CONFIG_KERNEL_GZIP`,
     );
-  return gunzip(bytes.subarray(offset, offset + size));
+  return bytes.subarray(offset, offset + size);
 }
 
 function text(bytes: Uint8Array, offset: number, length: number): string {
