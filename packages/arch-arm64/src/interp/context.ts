@@ -6,6 +6,7 @@
  */
 import type { AccessOptions, Context, ExceptionKind } from "../isa/context.ts";
 import type { Slot } from "../isa/description.ts";
+import { type FlagExpr, type FlagWord, FlagWords } from "../isa/flag-words.ts";
 import { ACCESS, L, TLB } from "../state/layout.ts";
 import type { SYSTEM_FUNCTIONS } from "../state/seam.ts";
 import {
@@ -19,7 +20,6 @@ import {
   eq,
   eqz,
   type FunctionBuilder,
-  geS,
   I32,
   I64,
   i32,
@@ -27,8 +27,6 @@ import {
   type Local,
   load,
   loadV128,
-  ltS,
-  ltU,
   type ModuleBuilder,
   ne,
   or,
@@ -40,9 +38,7 @@ import {
   type V128,
   type ValueType,
   v128,
-  xor,
 } from "../wasm/index.ts";
-import { nzcvOf, storeNzcv } from "./flags.ts";
 import { FLAGS, INTERP, RECORD, SHARED } from "./layout.ts";
 
 /** The system side's functions, by the names of the seam. */
@@ -75,7 +71,7 @@ export interface Exits {
 
 const PAGE_MASK = -4096;
 
-export class InterpreterContext implements Context {
+export class InterpreterContext extends FlagWords implements Context {
   readonly f: FunctionBuilder;
   readonly state: Expr<I32>;
   readonly #p: Expr<I32>;
@@ -99,6 +95,7 @@ export class InterpreterContext implements Context {
     },
     samePage: boolean,
   ) {
+    super();
     this.f = f;
     this.state = state;
     this.#p = p;
@@ -110,7 +107,7 @@ export class InterpreterContext implements Context {
     this.#samePage = samePage;
   }
 
-  temp<T extends ValueType>(e: Expr<T>): Expr<T> {
+  override temp<T extends ValueType>(e: Expr<T>): Expr<T> {
     return this.f.temp(e);
   }
   local<T extends ValueType>(type: T): Local<T> {
@@ -175,64 +172,12 @@ export class InterpreterContext implements Context {
     this.f.store("i64", address, i64(0), 8);
   }
 
-  // ---- flags: sign-extended to 64 bits, so that one test serves both widths
-  #wide(e: Expr<I32 | I64>): Expr<I64> {
-    return e.type === I32 ? toI64S(e as Expr<I32>) : (e as Expr<I64>);
+  // ---- flags
+  protected override readFlag<W extends FlagWord>(word: W): FlagExpr<W> {
+    return load(word === "C" ? "i32" : "i64", this.state, FLAGS[word]) as Expr as FlagExpr<W>;
   }
-  setFlags(result: Expr<I32 | I64>, carry: Expr<I32>, overflow: Expr<I32 | I64>): void {
-    const value = result.type === I32 ? this.temp(this.#wide(result)) : this.#wide(result);
-    this.f.store("i64", this.state, value, FLAGS.N);
-    this.f.store("i64", this.state, value, FLAGS.Z);
-    this.f.store("i32", this.state, carry, FLAGS.C);
-    this.f.store("i64", this.state, this.#wide(overflow), FLAGS.V);
-  }
-  setFlagsAdd(a: Expr<I32 | I64>, b: Expr<I32 | I64>): void {
-    const [x, y] = [a as Expr<I32>, b as Expr<I32>];
-    const result = this.temp(add(x, y));
-    this.setFlags(result, ltU(result, x), and(xor(result, x), xor(result, y)));
-  }
-  setFlagsSub(a: Expr<I32 | I64>, b: Expr<I32 | I64>): void {
-    const [x, y] = [a as Expr<I32>, b as Expr<I32>];
-    const result = this.temp(sub(x, y));
-    // no borrow: a >= b, unsigned
-    this.setFlags(result, eqz(ltU(x, y)), and(xor(x, y), xor(x, result)));
-  }
-  setFlagsLogic(result: Expr<I32 | I64>): void {
-    this.setFlags(result, i32(0), i64(0));
-  }
-  setNzcv(value: Expr<I32>): void {
-    storeNzcv(this.f, this.state, this.temp(value));
-  }
-  nzcv(): Expr<I32> {
-    return nzcvOf(this.state);
-  }
-  carry(): Expr<I32> {
-    return load("i32", this.state, FLAGS.C);
-  }
-  condition(cond: number): Expr<I32> {
-    const n = load("i64", this.state, FLAGS.N);
-    const z = load("i64", this.state, FLAGS.Z);
-    const v = load("i64", this.state, FLAGS.V);
-    const c = this.carry();
-    const inverted = (cond & 1) === 1;
-    switch (cond >> 1) {
-      case 0:
-        return inverted ? ne(z, 0) : eqz(z);
-      case 1:
-        return inverted ? eqz(c) : c;
-      case 2:
-        return inverted ? geS(n, 0) : ltS(n, 0);
-      case 3:
-        return inverted ? geS(v, 0) : ltS(v, 0);
-      case 4:
-        return inverted ? or(eqz(c), eqz(z)) : and(c, ne(z, 0));
-      case 5:
-        return inverted ? ltS(xor(n, v), 0) : geS(xor(n, v), 0);
-      case 6:
-        return inverted ? or(eqz(z), ltS(xor(n, v), 0)) : and(ne(z, 0), geS(xor(n, v), 0));
-      default:
-        return i32(1);
-    }
+  protected override writeFlag<W extends FlagWord>(word: W, value: FlagExpr<W>): void {
+    this.f.store(word === "C" ? "i32" : "i64", this.state, value, FLAGS[word]);
   }
 
   // ---- memory

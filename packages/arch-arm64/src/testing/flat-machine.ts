@@ -5,7 +5,6 @@
 import { initCodeCache } from "../interp/code-cache.ts";
 import type { SystemFunctions } from "../interp/context.ts";
 import { defineInterpreter, defineInterpreterServices } from "../interp/interpreter.ts";
-import type { Description } from "../isa/description.ts";
 import { DESCRIPTIONS } from "../isa/index.ts";
 import { L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION, stateBase } from "../state/region.ts";
@@ -55,33 +54,39 @@ function defineFlatSystem(
     f.if(ne(shrU(offset, 26), 0), () => f.return(0));
     f.return(add(toI32(offset), RESERVED_BYTES));
   });
-  functions.memSlow = module.func("memSlow", [I32, I64, I32], [I32], (f, s, va, access) => {
-    const host = f.local(I32);
-    const page = f.temp(and(va, i64(-4096)));
-    f.set(host, call<I32>(hostOf, va));
-    f.if(eqz(host), () => {
-      f.call(stop, [s, i32(numberOf("memSlow"))]);
-      f.return(0);
-    });
-    const entry = f.temp(add(load("i32", s, L.TLB_SET), and(toI32(shrU(va, 8)), 0x3ff0)));
-    f.if(
-      and(access, 0x100),
-      () =>
-        f.if(
-          call<I32>(services.isCode, and(host, -4096)),
-          () => f.call(services.codeStore, [host, and(access, 0xff)]),
-          () => {
-            f.store("i64", entry, page, TLB.WRITE);
-            f.store("i32", entry, sub(host, toI32(va)), TLB.WRITE + 8);
-          },
-        ),
-      () => {
-        f.store("i64", entry, page, TLB.READ);
-        f.store("i32", entry, sub(host, toI32(va)), TLB.READ + 8);
-      },
-    );
-    f.return(host);
-  });
+  functions.memSlow = module.func(
+    "memSlow",
+    [I32, I64, I32],
+    [I32],
+    (f, s, va, access) => {
+      const host = f.local(I32);
+      const page = f.temp(and(va, i64(-4096)));
+      f.set(host, call<I32>(hostOf, va));
+      f.if(eqz(host), () => {
+        f.call(stop, [s, i32(numberOf("memSlow"))]);
+        f.return(0);
+      });
+      const entry = f.temp(add(load("i32", s, L.TLB_SET), and(toI32(shrU(va, 8)), 0x3ff0)));
+      f.if(
+        and(access, 0x100),
+        () =>
+          f.if(
+            call<I32>(services.isCode, and(host, -4096)),
+            () => f.call(services.codeStore, [host, and(access, 0xff)]),
+            () => {
+              f.store("i64", entry, page, TLB.WRITE);
+              f.store("i32", entry, sub(host, toI32(va)), TLB.WRITE + 8);
+            },
+          ),
+        () => {
+          f.store("i64", entry, page, TLB.READ);
+          f.store("i32", entry, sub(host, toI32(va)), TLB.READ + 8);
+        },
+      );
+      f.return(host);
+    },
+    { export: true },
+  );
   functions.fetchSlow = module.func("fetchSlow", [I32, I64], [I32], (f, s, va) => {
     const host = f.local(I32);
     f.set(host, call<I32>(hostOf, va));
@@ -115,6 +120,20 @@ function defineFlatSystem(
   return functions as SystemFunctions;
 }
 
+let compiled: WebAssembly.Module | undefined;
+
+/** Generated once a process. */
+function compile(): WebAssembly.Module {
+  if (compiled !== undefined) return compiled;
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { min: 1, max: 65536, shared: true });
+  const services = defineInterpreterServices(module);
+  const stop = module.func("stop", [I32, I32], [], (f, s, what) => f.store("i32", s, add(what, 16), L.LEAVE));
+  defineInterpreter(module, services, defineFlatSystem(module, stop, services), DESCRIPTIONS);
+  compiled = new WebAssembly.Module(module.encode());
+  return compiled;
+}
+
 export class FlatMachine {
   readonly memory: WebAssembly.Memory;
   readonly data: DataView;
@@ -122,27 +141,13 @@ export class FlatMachine {
   readonly x: BigUint64Array;
   readonly execute: (s: number) => void;
   readonly exports: Record<string, (...args: never[]) => number>;
-  readonly moduleBytes: number;
-  readonly generateMs: number;
-  readonly compileMs: number;
   #retired = 0;
 
-  constructor(dramBytes = 64 << 20, descriptions: readonly Description[] = DESCRIPTIONS) {
+  constructor(dramBytes = 64 << 20) {
     const pages = (RESERVED_BYTES + dramBytes) >> 16;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.data = new DataView(this.memory.buffer);
-    const start = performance.now();
-    const module = new ModuleBuilder();
-    module.importMemory("env", "memory", { min: 1, max: 65536, shared: true });
-    const services = defineInterpreterServices(module);
-    const stop = module.func("stop", [I32, I32], [], (f, s, what) => f.store("i32", s, add(what, 16), L.LEAVE));
-    const system = defineFlatSystem(module, stop, services);
-    defineInterpreter(module, services, system, descriptions);
-    const bytes = module.encode();
-    this.generateMs = performance.now() - start;
-    this.moduleBytes = bytes.length;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.memory } });
-    this.compileMs = performance.now() - start - this.generateMs;
+    const instance = new WebAssembly.Instance(compile(), { env: { memory: this.memory } });
     this.exports = instance.exports as Record<string, (...args: never[]) => number>;
     this.execute = this.exports["execute"] as unknown as (s: number) => void;
     this.data.setUint32(REGION.DRAM_OFFSET, RESERVED_BYTES, true);
@@ -182,6 +187,12 @@ export class FlatMachine {
   }
   read(address: number, length: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, RESERVED_BYTES + address - DRAM_BASE, length).slice();
+  }
+  /** Have the TLB translate reads and writes of the page that holds `address`. */
+  touch(address: number): void {
+    const memSlow = this.exports["memSlow"] as unknown as (s: number, va: bigint, access: number) => number;
+    memSlow(this.s, BigInt(address), 1);
+    memSlow(this.s, BigInt(address), 0x101);
   }
   dropCode(address: number, length: number): void {
     const drop = this.exports["dropCode"] as unknown as (page: number) => void;

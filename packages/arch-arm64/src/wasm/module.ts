@@ -153,6 +153,11 @@ export class ModuleBuilder {
     return ref;
   }
 
+  /** A function that is never encoded: to find out what code would need before it is generated. */
+  scratchFunction(params: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
+    return new FunctionBuilder("scratch", params, results);
+  }
+
   /** A function whose body comes later with `define`. */
   declare(name: string, params: readonly ValueType[], results: readonly ValueType[]): FunctionRef {
     const slot = this.#functions.push({ name, params, results, body: undefined }) - 1;
