@@ -17,6 +17,7 @@ import {
   type CpuBackend,
   createPhysicalMemory,
   createSeededEntropy,
+  createTrace,
   type NativeProgram,
   type NativeVcpu,
   type PhysicalMemory,
@@ -119,6 +120,8 @@ export interface MachineOptions {
   readonly secureMonitors?: readonly SecureMonitor[];
   readonly board?: Partial<BoardConfig>;
   readonly checkOwnership?: boolean;
+  /** Record trace events. Default true. */
+  readonly trace?: boolean;
   readonly instructionsPerTick?: number;
 }
 
@@ -152,7 +155,7 @@ export class Machine {
       memory: this.memory,
       clock: this.clock,
       entropy: createSeededEntropy(7),
-      trace: this.trace,
+      trace: options.trace === false ? createTrace() : this.trace,
       ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
       ...(options.secureMonitors === undefined ? {} : { secureMonitors: options.secureMonitors }),
       ...(options.checkOwnership === undefined ? {} : { checkOwnership: options.checkOwnership }),

@@ -23,8 +23,6 @@ export class HypercallTable {
   readonly #handlers: (HypercallHandler | undefined)[] = [];
   readonly #inputs: number[] = [];
   readonly #outputs: number[] = [];
-  /** For the native form: its registers shifted to the places of the SMCCC form. */
-  readonly #shifted = new Registers();
 
   constructor(core: HypCore) {
     this.#core = core;
@@ -73,8 +71,8 @@ export class HypercallTable {
 
   /** Native form: HVC #(0x6000 + number), inputs from X0. */
   dispatchNative(caller: Caller, number: number, r: Registers): void {
-    const s = this.#shifted;
-    s.x[0] = 0n;
+    // Its registers shifted to the places of the SMCCC form; not kept, because vcpu_run nests.
+    const s = new Registers();
     s.x.set(r.x.subarray(0, LAST), 1);
     this.dispatch(caller, number, s);
     r.x.set(s.x.subarray(0, LAST + 1));

@@ -89,9 +89,12 @@ export class Scheduler {
     vcpu.retain();
     this.reschedule = false;
     const before = engine.retired;
-    engine.run(budget);
-    vcpu.isExecuting = false;
-    this.current = outer;
+    try {
+      engine.run(budget);
+    } finally {
+      vcpu.isExecuting = false;
+      this.current = outer;
+    }
     // Whatever executes around this one must look again at what is runnable.
     this.reschedule = true;
     if (vcpu.isDying && vcpu.isRunnable) vcpu.exit();
