@@ -1,0 +1,101 @@
+import { type AbiProfileName, AbiProfiles, FnType } from "@gunyah-ts/abi";
+import { cells64, DeviceTree, writeDtb } from "@gunyah-ts/devicetree";
+import { powerOn } from "@gunyah-ts/firmware";
+import { createHypervisor } from "@gunyah-ts/hyp";
+import { Ioeventfd } from "@gunyah-ts/ioeventfd";
+import { Irqfd } from "@gunyah-ts/irqfd";
+import { createPhysicalMemory, createSeededEntropy, type VmFunction } from "@gunyah-ts/kernel";
+import { fakeClock, fakeCpuBackend, fakeTrace } from "@gunyah-ts/kernel/testing";
+import { GunyahResourceManager } from "@gunyah-ts/rm";
+import { VcpuFunction } from "@gunyah-ts/vcpu-proxy";
+import { HostDriver, LateKernel, type PlatformOps } from "../../src/index.ts";
+
+const MIB = 1 << 20;
+const DRAM = 0x8000_0000;
+
+/** The real hypervisor and RM below the driver; guests are scripts on the CPU backend's fake. */
+export function system(options: { readonly abi?: AbiProfileName; readonly platform?: PlatformOps } = {}) {
+  const abi = options.abi ?? "v17";
+  const board = {
+    name: "test",
+    dram: { base: DRAM, size: 96 * MIB },
+    carveOut: { base: DRAM + 84 * MIB, size: 12 * MIB },
+    rootVm: { base: DRAM + 82 * MIB, size: 2 * MIB },
+    rootVmEntry: DRAM + 82 * MIB,
+    hostEntry: DRAM + 2 * MIB,
+    hostDtb: { base: DRAM, size: 0x1_0000 },
+    hostVmid: 3,
+    physicalCpus: 1,
+    hostCpus: 1,
+    hostGic: { distributor: 0x0800_0000, redistributors: 0x080a_0000 },
+    timerFrequencyHz: 19_200_000,
+    freeSpiStart: 960,
+  };
+  const memory = createPhysicalMemory({
+    dramBase: board.dram.base,
+    dramSize: board.dram.size,
+    reservedBytes: 65536,
+  });
+  const clock = fakeClock();
+  const trace = fakeTrace();
+  const backend = fakeCpuBackend({ memory, clock });
+  const entropy = createSeededEntropy(7);
+  const hypervisor = createHypervisor({ board, backend, memory, clock, entropy, trace });
+  const messages: string[] = [];
+  const drivers = new Map<number, VmFunction>();
+  const driver = new HostDriver({
+    clock,
+    trace,
+    profile: AbiProfiles[abi],
+    functions: { get: (type) => drivers.get(type), load: async (type) => drivers.has(type) },
+    log: (level, message) => messages.push(`${level}: ${message}`),
+    ...(options.platform !== undefined && { platform: options.platform }),
+  });
+  const late = new LateKernel(abi, () => driver.kernel);
+  drivers.set(FnType.VCPU, new VcpuFunction(late, late, AbiProfiles[abi]));
+  drivers.set(FnType.IRQFD, new Irqfd(late, late, AbiProfiles[abi]));
+  drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
+  powerOn({
+    board,
+    memory,
+    hypervisor,
+    resourceManager: { program: new GunyahResourceManager(trace) },
+    vmManager: driver,
+  });
+  return { board, memory, clock, trace, backend, hypervisor, driver, messages };
+}
+
+/** A guest's device tree as VMMs write it. */
+export function guestTree(ram: number, cpus: number, bells: readonly number[] = []): Uint8Array {
+  const tree = new DeviceTree();
+  const { root } = tree;
+  root.set("#address-cells", 2).set("#size-cells", 2).set("interrupt-parent", 1).set("compatible", "linux,dummy-virt");
+  root.addChild("memory", { device_type: "memory", reg: cells64(ram, 0) });
+  root.addChild("chosen");
+  const cpuNodes = root.addChild("cpus", { "#address-cells": 1, "#size-cells": 0 });
+  for (let i = 0; i < cpus; i++)
+    cpuNodes.addChild(`cpu@${i}`, { device_type: "cpu", compatible: "arm,armv8", "enable-method": "psci", reg: i });
+  root.addChild("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"], method: "hvc" });
+  root.addChild("intc", {
+    compatible: "arm,gic-v3",
+    "#interrupt-cells": 3,
+    "interrupt-controller": true,
+    phandle: 1,
+    reg: cells64(0x3fff_0000, 0x1_0000, 0x3fff_0000 - 0x2_0000 * cpus, 0x2_0000 * cpus),
+  });
+  const config = root.addChild("gunyah-vm-config", { "image-name": "test-vm", "os-type": "linux" });
+  config.addChild("memory", { "#address-cells": 2, "#size-cells": 2, "base-address": cells64(ram) });
+  config.addChild("interrupts", { config: 1 });
+  config.addChild("vcpus", { affinity: "proxy" });
+  const vdevices = config.addChild("vdevices", { generate: "/hypervisor" });
+  for (const label of bells)
+    vdevices.addChild(`bell-${label.toString(16)}`, {
+      "vdevice-type": "doorbell",
+      generate: `/hypervisor/bell-${label.toString(16)}`,
+      label,
+      "peer-default": true,
+      "source-can-clear": true,
+      interrupts: [0, label, 1],
+    });
+  return writeDtb(tree);
+}
