@@ -5,6 +5,7 @@ import {
   type BoardConfig,
   createPhysicalMemory,
   createSeededEntropy,
+  createTrace,
   GicClient,
   type NativeProgram,
   type NativeVcpu,
@@ -105,7 +106,8 @@ export class HostProgram implements NativeProgram {
   }
 }
 
-export function bootSystem(options: { readonly checkOwnership?: boolean } = {}) {
+/** @param options.quiet nobody listens to the trace, as in a benchmark */
+export function bootSystem(options: { readonly quiet?: boolean } = {}) {
   const board = SYSTEM_BOARD;
   const memory = createPhysicalMemory({
     dramBase: board.dram.base,
@@ -113,7 +115,7 @@ export function bootSystem(options: { readonly checkOwnership?: boolean } = {}) 
     reservedBytes: 64 * MIB,
   });
   const clock = fakeClock();
-  const trace = fakeTrace();
+  const trace = options.quiet === true ? createTrace() : fakeTrace();
   const backend = fakeCpuBackend({ memory, clock });
   const hypervisor = createHypervisor({
     board,
@@ -122,7 +124,6 @@ export function bootSystem(options: { readonly checkOwnership?: boolean } = {}) 
     clock,
     entropy: createSeededEntropy(7),
     trace,
-    ...options,
   });
   const base = new DeviceTree();
   base.root.set("#address-cells", 2).set("#size-cells", 2).set("compatible", "test,board").set("interrupt-parent", 1);
