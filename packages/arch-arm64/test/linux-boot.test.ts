@@ -8,8 +8,8 @@ const DTB = DRAM_BASE + 0x700_0000;
 
 // Debian's kernel is 27 MB: test/linux/build.sh fetches it, or GUNYAH_LINUX_IMAGE names one.
 describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
-  it("prints its first console lines and reaches the scheduler, the same way each time", { timeout: 120_000 }, () => {
-    const boot = () => {
+  it("prints its first console lines and reaches the scheduler, the same way each time, also when its CPUs are replaced on the way", { timeout: 120_000 }, () => {
+    const boot = (replaceEvery = Number.POSITIVE_INFINITY) => {
       const el2 = new MinimalEl2({ guestBytes: 256 << 20, cpus: 2 });
       const kernel = readFileSync(image);
       // Image header: text_offset at 8, magic at 56
@@ -18,7 +18,14 @@ describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
       el2.physical.write(entry, kernel);
       el2.physical.write(DTB, dtb);
       el2.start(entry, DTB);
-      el2.run(400_000_000, () => el2.console.includes("NET: Registered PF_INET protocol family"));
+      let next = replaceEvery;
+      el2.run(400_000_000, () => {
+        if (el2.pe.retired >= next) {
+          el2.replacePes();
+          next = el2.pe.retired + replaceEvery;
+        }
+        return el2.console.includes("NET: Registered PF_INET protocol family");
+      });
       return el2;
     };
     const first = boot();
@@ -36,5 +43,9 @@ describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
     const second = boot();
     expect(second.console).toBe(first.console);
     expect(second.pe.retired).toBe(first.pe.retired);
+    // Every 300,000 instructions both CPUs are saved as JSON and restored into new PEs: nobody notices.
+    const moved = boot(300_000);
+    expect(moved.console).toBe(first.console);
+    expect(moved.pe.save()).toEqual(first.pe.save());
   });
 });

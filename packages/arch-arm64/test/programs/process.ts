@@ -22,7 +22,20 @@ const BLOCK = 0x701n;
 const EL0_WRITABLE = 1n << 6n;
 const EC = { HVC64: 0x16, SVC64: 0x15 } as const;
 /** Linux's system call numbers for arm64. Source: Linux include/uapi/asm-generic/unistd.h */
-const NR = { WRITE: 64, WRITEV: 66, READLINKAT: 78, FSTATAT: 79, FSTAT: 80, EXIT: 93, EXIT_GROUP: 94, SET_TID_ADDRESS: 96, BRK: 214, MUNMAP: 215, MMAP: 222, MPROTECT: 226 } as const;
+const NR = {
+  WRITE: 64,
+  WRITEV: 66,
+  READLINKAT: 78,
+  FSTATAT: 79,
+  FSTAT: 80,
+  EXIT: 93,
+  EXIT_GROUP: 94,
+  SET_TID_ADDRESS: 96,
+  BRK: 214,
+  MUNMAP: 215,
+  MMAP: 222,
+  MPROTECT: 226,
+} as const;
 const ENOSYS = -38n;
 const AUXV = { PHDR: 3n, PHENT: 4n, PHNUM: 5n, PAGESZ: 6n, ENTRY: 9n, HWCAP: 16n, RANDOM: 25n } as const;
 /** FP, ASIMD, AES, PMULL, SHA1, SHA2, CRC32, ATOMICS. */
@@ -54,9 +67,16 @@ export class LinuxProcess {
   /** Vectors, an identity map whose first 2 MiB belong to EL1, and the system registers. */
   #supervise(): void {
     const pe = this.#pe;
-    for (let vector = 0; vector < 16; vector++) VECTOR.forEach((word, i) => this.#physical.data.setUint32(this.#physical.offsetOf((VECTORS + vector * 128 + i * 4) as never), word, true));
+    for (let vector = 0; vector < 16; vector++)
+      VECTOR.forEach((word, i) =>
+        this.#physical.data.setUint32(this.#physical.offsetOf((VECTORS + vector * 128 + i * 4) as never), word, true),
+      );
     this.#store64(LEVEL1 + 8, BigInt(LEVEL2) | 3n);
-    for (let block = 0; block < DRAM_SIZE >> 21; block++) this.#store64(LEVEL2 + 8 * block, BigInt(DRAM_BASE + block * (2 << 20)) | BLOCK | (block > 0 ? EL0_WRITABLE : 0n));
+    for (let block = 0; block < DRAM_SIZE >> 21; block++)
+      this.#store64(
+        LEVEL2 + 8 * block,
+        BigInt(DRAM_BASE + block * (2 << 20)) | BLOCK | (block > 0 ? EL0_WRITABLE : 0n),
+      );
     pe.write("HCR_EL2", 1n << 31n);
     pe.write("CPTR_EL2", 0x33ffn & ~0x400n);
     pe.write("VBAR_EL1", BigInt(VECTORS));
@@ -78,7 +98,11 @@ export class LinuxProcess {
     for (let i = 0; i < count; i++) {
       const at = headers + 56 * i;
       if (view.getUint32(at, true) !== 1) continue;
-      const [offset, address, fileSize] = [8, 16, 32].map((o) => Number(view.getBigUint64(at + o, true))) as [number, number, number];
+      const [offset, address, fileSize] = [8, 16, 32].map((o) => Number(view.getBigUint64(at + o, true))) as [
+        number,
+        number,
+        number,
+      ];
       if (first === 0n) first = BigInt(address - offset);
       this.#physical.write(address as never, elf.subarray(offset, offset + fileSize));
     }
@@ -92,7 +116,14 @@ export class LinuxProcess {
     const strings = args.map((arg) => push(new TextEncoder().encode(`${arg}\0`)));
     sp &= ~15;
     const auxv = [
-      [AUXV.PHDR, first + BigInt(headers)], [AUXV.PHENT, 56n], [AUXV.PHNUM, BigInt(count)], [AUXV.PAGESZ, BigInt(PAGE)], [AUXV.ENTRY, entry], [AUXV.HWCAP, HWCAP], [AUXV.RANDOM, random], [0n, 0n],
+      [AUXV.PHDR, first + BigInt(headers)],
+      [AUXV.PHENT, 56n],
+      [AUXV.PHNUM, BigInt(count)],
+      [AUXV.PAGESZ, BigInt(PAGE)],
+      [AUXV.ENTRY, entry],
+      [AUXV.HWCAP, HWCAP],
+      [AUXV.RANDOM, random],
+      [0n, 0n],
     ].flat() as bigint[];
     const words = [BigInt(args.length), ...strings, 0n, 0n, ...auxv];
     sp = (sp - 8 * words.length) & ~15;
@@ -115,11 +146,21 @@ export class LinuxProcess {
     const pe = this.#pe;
     for (;;) {
       const exit = pe.run(10_000_000);
-      const done = (status: number, fault?: string): Outcome => ({ status, output: this.#output, retired: pe.retired, ...(fault === undefined ? {} : { fault }) });
+      const done = (status: number, fault?: string): Outcome => ({
+        status,
+        output: this.#output,
+        retired: pe.retired,
+        ...(fault === undefined ? {} : { fault }),
+      });
       if (exit === PeExit.BUDGET && pe.retired < maxInstructions) continue;
-      if (exit !== PeExit.SYNC || pe.esr >>> 26 !== EC.HVC64) return done(-1, `exit ${exit}, ESR_EL2 ${(pe.esr >>> 0).toString(16)}, PC ${pe.read("ELR_EL2").toString(16)}`);
+      if (exit !== PeExit.SYNC || pe.esr >>> 26 !== EC.HVC64)
+        return done(-1, `exit ${exit}, ESR_EL2 ${(pe.esr >>> 0).toString(16)}, PC ${pe.read("ELR_EL2").toString(16)}`);
       const esr = Number(pe.read("ESR_EL1"));
-      if (esr >>> 26 !== EC.SVC64) return done(-1, `ESR_EL1 ${esr.toString(16)}, ELR_EL1 ${pe.read("ELR_EL1").toString(16)}, FAR_EL1 ${pe.read("FAR_EL1").toString(16)}`);
+      if (esr >>> 26 !== EC.SVC64)
+        return done(
+          -1,
+          `ESR_EL1 ${esr.toString(16)}, ELR_EL1 ${pe.read("ELR_EL1").toString(16)}, FAR_EL1 ${pe.read("FAR_EL1").toString(16)}`,
+        );
       const [a, b, c] = [0, 1, 2].map((n) => Number(pe.x[n])) as [number, number, number];
       const number = Number(pe.x[8]);
       if (number === NR.EXIT || number === NR.EXIT_GROUP) return done(a);

@@ -2,7 +2,7 @@
  * The least that a guest needs at EL2, for tests of the CPU backend: identity stage 2, PSCI, a PL011, and a GICv3
  * distributor and redistributor that only remember what is written. Not a hypervisor.
  */
-import { type Clock, createPhysicalMemory, createVirtualClock, type Pe, PeExit, PePpi, type PhysicalMemory } from "@gunyah-ts/kernel";
+import { type Clock, createPhysicalMemory, createVirtualClock, type Pe, PeExit, PePpi, type PeState, type PhysicalMemory } from "@gunyah-ts/kernel";
 import { type Arm64Backend, createArm64Backend } from "../../src/backend.ts";
 
 export const DRAM_BASE = 0x4000_0000;
@@ -33,9 +33,7 @@ export class MinimalEl2 {
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
   readonly backend: Arm64Backend;
-  /** The boot CPU. */
-  readonly pe: Pe;
-  readonly pes: readonly Pe[];
+  readonly pes: Pe[];
   readonly guestBytes: number;
   console = "";
   off = false;
@@ -58,7 +56,6 @@ export class MinimalEl2 {
     this.backend = createArm64Backend({ physicalMemory: this.physical, clock: this.clock });
     this.#buildStage2();
     this.pes = Array.from({ length: options.cpus ?? 1 }, (_, n) => this.createPe(0x8000_0000n | BigInt(n)));
-    this.pe = this.pes[0] as Pe;
     this.#queued = this.pes.map(() => []);
   }
 
@@ -72,6 +69,22 @@ export class MinimalEl2 {
     pe.write("CNTHCT_EL2", 3n);
     pe.write("ICH_HCR_EL2", 1n);
     return pe;
+  }
+
+  /** The boot CPU. */
+  get pe(): Pe {
+    return this.pes[0] as Pe;
+  }
+
+  /** Put every CPU's state, as JSON, into a new PE, and go on with those. */
+  replacePes(): void {
+    this.pes.forEach((old, n) => {
+      const saved = JSON.parse(JSON.stringify(old.save())) as PeState;
+      old.dispose();
+      const pe = this.backend.createPe(old.config);
+      pe.restore(saved);
+      this.pes[n] = pe;
+    });
   }
 
   get #tables(): number {

@@ -1,16 +1,18 @@
 /** Makes test cases from the instruction descriptions: legal words, with states that suit them. */
 import { type Description, Flow, type StaticValues, Word } from "../../src/isa/description.ts";
 import { fieldValue, matches } from "../../src/isa/pattern.ts";
-import { constValue, type Expr, I32, i32 } from "../../src/wasm/index.ts";
+import { constValue, type Expr, type I32, i32 } from "../../src/wasm/index.ts";
 import type { VectorCase } from "./format.ts";
-import { CODE_ENTRY, Prng, Profile, WINDOW } from "./state.ts";
+import { CODE_ENTRY, type Prng, Profile, WINDOW } from "./state.ts";
 
 const popcount = (mask: number) => mask.toString(2).replace(/0/g, "").length;
 
 /** The description that decodes a word, as the predecoder chooses it; undefined when none matches. */
 export function describe(descriptions: readonly Description[], word: number): Description | undefined {
   let best: Description | undefined;
-  for (const d of descriptions) if (matches(d.pattern, word) && (best === undefined || popcount(d.pattern.mask) > popcount(best.pattern.mask))) best = d;
+  for (const d of descriptions)
+    if (matches(d.pattern, word) && (best === undefined || popcount(d.pattern.mask) > popcount(best.pattern.mask)))
+      best = d;
   return best;
 }
 
@@ -46,7 +48,8 @@ export function randomWord(descriptions: readonly Description[], d: Description,
     if (r.below(4) === 0)
       for (const name of ["Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"]) {
         const field = d.pattern.fields.get(name);
-        if (field !== undefined && field.width === 5 && fieldValue(field, word) !== 31) word = (word & ~(0x1c << field.shift)) >>> 0;
+        if (field !== undefined && field.width === 5 && fieldValue(field, word) !== 31)
+          word = (word & ~(0x1c << field.shift)) >>> 0;
       }
     if (describe(descriptions, word) === d && !isUnpredictable(d, word)) return word;
   }
@@ -59,10 +62,12 @@ function profileOf(d: Description, word: number, r: Prng): Profile {
     const field = d.pattern.fields.get(name);
     return field === undefined ? undefined : fieldValue(field, word);
   };
-  if (d.name === "FCVT") return ([Profile.SINGLE, Profile.DOUBLE, Profile.INTEGER, Profile.HALF] as const)[value("ptype") as 0];
+  if (d.name === "FCVT")
+    return ([Profile.SINGLE, Profile.DOUBLE, Profile.INTEGER, Profile.HALF] as const)[value("ptype") as 0];
   if (d.name === "FCVTL") return value("sz") ? Profile.SINGLE : Profile.HALF;
   const width = value("sz") ?? value("type");
-  if (width !== undefined) return /CVTF/.test(d.name) && r.below(4) !== 0 ? Profile.INTEGER : width ? Profile.DOUBLE : Profile.SINGLE;
+  if (width !== undefined)
+    return /CVTF/.test(d.name) && r.below(4) !== 0 ? Profile.INTEGER : width ? Profile.DOUBLE : Profile.SINGLE;
   if (/^FCVTZ/.test(d.name)) return (value("immh") as number) >= 8 ? Profile.DOUBLE : Profile.SINGLE;
   if (/^FM(LA|LS|UL)/.test(d.name)) return value("size") === 3 ? Profile.DOUBLE : Profile.SINGLE;
   if (/^F(MAX|MIN)/.test(d.name)) return Profile.SINGLE;
@@ -83,12 +88,14 @@ export const isAligned = (d: Description) => /LD<op>|SWP|CAS|X[RP]|LDA|STL/.test
 /** Point the base register at the window: what the immediate adds is taken away first. */
 function aimAtWindow(d: Description, word: number, overrides: [number, bigint][], r: Prng): void {
   const operands = d.operands(new Word(d.pattern, i32(word), (e) => e));
-  const offset = isAligned(d) || /post|structure|LD1R/.test(d.name) || operands.imm === undefined ? 0 : constant(operands.imm);
+  const offset =
+    isAligned(d) || /post|structure|LD1R/.test(d.name) || operands.imm === undefined ? 0 : constant(operands.imm);
   const base = fieldValue(d.pattern.fields.get("Rn") as never, word);
   const target = WINDOW + (isAligned(d) ? 16 * (1 + r.below(9)) : 16 + r.below(150));
   const Rm = d.pattern.fields.get("Rm");
   // register offset: a small index, of either sign where 32 bits are sign-extended
-  if (/register offset/.test(d.name) && Rm !== undefined && fieldValue(Rm, word) !== 31) overrides.push([fieldValue(Rm, word), BigInt(r.below(8))]);
+  if (/register offset/.test(d.name) && Rm !== undefined && fieldValue(Rm, word) !== 31)
+    overrides.push([fieldValue(Rm, word), BigInt(r.below(8))]);
   const value = BigInt(target - (/register offset/.test(d.name) ? 0 : offset));
   if (overrides.some(([register]) => register === base)) return;
   overrides.push([base, base === 31 ? value & ~15n : value]);
@@ -101,7 +108,8 @@ export function draftCase(descriptions: readonly Description[], d: Description, 
   const overrides: [number, bigint][] = [];
   const imm19 = d.pattern.fields.get("imm19");
   // literals are read from the words of BRK around the case
-  if (imm19 !== undefined && d.flow === Flow.NEXT) word = ((word & ~(0x7ffff << imm19.shift)) | ((((r.below(3000) - 1500) & 0x7ffff) << imm19.shift) >>> 0)) >>> 0;
+  if (imm19 !== undefined && d.flow === Flow.NEXT)
+    word = ((word & ~(0x7ffff << imm19.shift)) | ((((r.below(3000) - 1500) & 0x7ffff) << imm19.shift) >>> 0)) >>> 0;
   if (d.flow === Flow.INDIRECT) {
     const n = fieldValue(d.pattern.fields.get("Rn") as never, word);
     if (n !== 31) overrides.push([n, BigInt(CODE_ENTRY - 0x1000 + 4 * r.below(0x3f0))]);
@@ -113,7 +121,12 @@ export function draftCase(descriptions: readonly Description[], d: Description, 
 // ------------------------------------------------------------------------------------------------------- sequences
 
 /** Straight-line blocks of several instructions without memory access. */
-export function draftSequence(descriptions: readonly Description[], candidates: readonly Description[], index: number, r: Prng): Draft {
+export function draftSequence(
+  descriptions: readonly Description[],
+  candidates: readonly Description[],
+  index: number,
+  r: Prng,
+): Draft {
   const length = 3 + r.below(10);
   const words: number[] = [];
   while (words.length < length) {
@@ -124,7 +137,8 @@ export function draftSequence(descriptions: readonly Description[], candidates: 
   return { index, profile: r.pick([Profile.INTEGER, Profile.SINGLE, Profile.DOUBLE]), words, overrides: [] };
 }
 /** What may stand in a sequence: goes on at PC + 4 and neither accesses memory nor reads PC. */
-export const isSequential = (d: Description) => isTestable(d) && d.flow === Flow.NEXT && !accessesMemory(d) && d.test.skip === undefined;
+export const isSequential = (d: Description) =>
+  isTestable(d) && d.flow === Flow.NEXT && !accessesMemory(d) && d.test.skip === undefined;
 
 /** A load exclusive and a store exclusive, to the same place or not, with CLREX or a plain store between them or not. */
 export function draftExclusive(index: number, r: Prng): Draft {
@@ -136,8 +150,21 @@ export function draftExclusive(index: number, r: Prng): Draft {
   const base = r.below(4) === 0 ? 4 : 0;
   const storeWord = bits | (2 << 16) | ((pair ? 6 : 31) << 10) | (base << 5) | 3;
   const between = r.below(4);
-  const words = [loadWord, ...(between === 0 ? [0xd5033f5f] : between === 1 ? [0xf9000003] : [0xd503201f]), storeWord, bits | (2 << 16) | ((pair ? 6 : 31) << 10) | (base << 5) | 3];
-  return { index, profile: Profile.INTEGER, words: words.map((w) => w >>> 0), overrides: [[0, BigInt(WINDOW + 32)], [4, BigInt(WINDOW + 64)]] };
+  const words = [
+    loadWord,
+    ...(between === 0 ? [0xd5033f5f] : between === 1 ? [0xf9000003] : [0xd503201f]),
+    storeWord,
+    bits | (2 << 16) | ((pair ? 6 : 31) << 10) | (base << 5) | 3,
+  ];
+  return {
+    index,
+    profile: Profile.INTEGER,
+    words: words.map((w) => w >>> 0),
+    overrides: [
+      [0, BigInt(WINDOW + 32)],
+      [4, BigInt(WINDOW + 64)],
+    ],
+  };
 }
 
 /** A word that no description allocates, outside what QEMU's base CPU cannot judge (SVE, SME, reserved by the top level). */
@@ -145,7 +172,8 @@ export function randomUnallocated(descriptions: readonly Description[], r: Prng)
   for (;;) {
     let word = r.next();
     // half of them among loads and stores, and Advanced SIMD and floating point
-    if (r.below(2) === 0) word = r.below(2) === 0 ? (word & 0xf1ff_ffff) | 0x0e00_0000 : (word & 0xf5ff_ffff) | 0x0800_0000;
+    if (r.below(2) === 0)
+      word = r.below(2) === 0 ? (word & 0xf1ff_ffff) | 0x0e00_0000 : (word & 0xf5ff_ffff) | 0x0800_0000;
     word >>>= 0;
     const top = (word >>> 25) & 15;
     const d = describe(descriptions, word);

@@ -52,12 +52,15 @@ const CLASSES: readonly (readonly [title: string, descriptions: readonly Descrip
 
 export function coverageTable(): string {
   const cases = new Map(VECTOR_FILES.flatMap(loadVectors).map((g) => [g.name, g.cases.length]));
-  const rows = CLASSES.map(([title, descriptions]) => [
-    title,
-    descriptions.length,
-    descriptions.reduce((n, d) => n + [...staticCombinations(d)].length, 0),
-    descriptions.reduce((n, d) => n + (cases.get(d.name) ?? 0), 0),
-  ] as const);
+  const rows = CLASSES.map(
+    ([title, descriptions]) =>
+      [
+        title,
+        descriptions.length,
+        descriptions.reduce((n, d) => n + [...staticCombinations(d)].length, 0),
+        descriptions.reduce((n, d) => n + (cases.get(d.name) ?? 0), 0),
+      ] as const,
+  );
   const total = [1, 2, 3].map((column) => rows.reduce((n, row) => n + (row[column] as number), 0));
   return [
     "| class | encodings | variants | recorded cases |",

@@ -25,14 +25,22 @@ export interface VectorGroup {
 }
 
 /** Make the initial state of a case. */
-export function prepare(into: DataView, name: string, c: Pick<VectorCase, "index" | "profile" | "words" | "overrides">): void {
+export function prepare(
+  into: DataView,
+  name: string,
+  c: Pick<VectorCase, "index" | "profile" | "words" | "overrides">,
+): void {
   initialState(into, c.profile, seedOf(name) + c.index);
   into.setUint32(FIELD.WORD_COUNT, c.words.length, true);
   c.words.forEach((word, i) => into.setUint32(FIELD.WORDS + 4 * i, word, true));
-  for (const [register, value] of c.overrides) into.setBigUint64(register === 31 ? FIELD.SP : FIELD.X + 8 * register, value, true);
+  for (const [register, value] of c.overrides)
+    into.setBigUint64(register === 31 ? FIELD.SP : FIELD.X + 8 * register, value, true);
 }
 
-const hex = (v: bigint, digits = 16) => BigInt.asUintN(digits * 4, v).toString(16).padStart(digits, "0");
+const hex = (v: bigint, digits = 16) =>
+  BigInt.asUintN(digits * 4, v)
+    .toString(16)
+    .padStart(digits, "0");
 
 /** Bytes of the differences between two states, with their count. */
 export function encodeChanges(before: DataView, after: DataView): { changes: Uint8Array; changeCount: number } {
@@ -69,7 +77,8 @@ export function encodeChanges(before: DataView, after: DataView): { changes: Uin
     if (before.getUint8(FIELD.WINDOW + at) === after.getUint8(FIELD.WINDOW + at)) continue;
     // up to the last difference within the next 64 bytes
     let length = 1;
-    for (let i = 1; i < 64 && at + i < WINDOW_SIZE; i++) if (before.getUint8(FIELD.WINDOW + at + i) !== after.getUint8(FIELD.WINDOW + at + i)) length = i + 1;
+    for (let i = 1; i < 64 && at + i < WINDOW_SIZE; i++)
+      if (before.getUint8(FIELD.WINDOW + at + i) !== after.getUint8(FIELD.WINDOW + at + i)) length = i + 1;
     out.push(99, at, length);
     for (let i = 0; i < length; i++) out.push(after.getUint8(FIELD.WINDOW + at + i));
     changeCount++;
@@ -110,7 +119,9 @@ export function applyChanges(state: DataView, c: VectorCase): void {
 export function describeDifferences(actual: DataView, expected: DataView): string[] {
   const list: string[] = [];
   const check = (name: string, offset: number, digits: number) => {
-    const [a, e] = [actual, expected].map((v) => (digits === 8 ? BigInt(v.getUint32(offset, true)) : v.getBigUint64(offset, true))) as [bigint, bigint];
+    const [a, e] = [actual, expected].map((v) =>
+      digits === 8 ? BigInt(v.getUint32(offset, true)) : v.getBigUint64(offset, true),
+    ) as [bigint, bigint];
     if (a !== e) list.push(`${name} ${hex(a, digits)}, expected ${hex(e, digits)}`);
   };
   for (let n = 0; n < 31; n++) check(`X${n}`, FIELD.X + 8 * n, 16);
@@ -175,7 +186,15 @@ export function decodeGroups(bytes: Uint8Array): VectorGroup[] {
       const changeCount = u8();
       const length = u16();
       at += length;
-      return { index, profile, words, overrides, undefined: isUndefined, changeCount, changes: bytes.subarray(at - length, at) };
+      return {
+        index,
+        profile,
+        words,
+        overrides,
+        undefined: isUndefined,
+        changeCount,
+        changes: bytes.subarray(at - length, at),
+      };
     });
     groups.push({ name, cases });
   }

@@ -1,6 +1,7 @@
 /** Runs a recorded case on the interpreter alone: EL1, MMU off, no system side. */
-import { Flow } from "../../src/isa/description.ts";
+
 import type { Description } from "../../src/isa/description.ts";
+import { Flow } from "../../src/isa/description.ts";
 import { L } from "../../src/state/layout.ts";
 import { FlatMachine } from "../../src/testing/flat-machine.ts";
 import { CODE_ENTRY, FIELD, MAX_WORDS, WINDOW, WINDOW_SIZE } from "./state.ts";
@@ -25,7 +26,10 @@ export class Replay {
     const { machine } = this;
     const { data, s } = machine;
     const count = state.getUint32(FIELD.WORD_COUNT, true);
-    machine.writeWords(CODE_ENTRY, Array.from({ length: MAX_WORDS + 1 }, (_, i) => (i < count ? state.getUint32(FIELD.WORDS + 4 * i, true) : BRK)));
+    machine.writeWords(
+      CODE_ENTRY,
+      Array.from({ length: MAX_WORDS + 1 }, (_, i) => (i < count ? state.getUint32(FIELD.WORDS + 4 * i, true) : BRK)),
+    );
     machine.write(WINDOW, new Uint8Array(state.buffer, state.byteOffset + FIELD.WINDOW, WINDOW_SIZE));
     const source = new Uint8Array(state.buffer, state.byteOffset, FIELD.BYTES);
     this.#bytes.set(source.subarray(FIELD.X, FIELD.X + 31 * 8), s + L.X);

@@ -11,7 +11,19 @@ export const MAX_WORDS = 16;
 
 /** struct machine_state. */
 export const FIELD = {
-  WORD_COUNT: 0, SIGNAL: 4, FAULT_ADDRESS: 8, WORDS: 16, X: 80, SP: 328, PC: 336, NZCV: 344, FPCR: 348, FPSR: 352, V: 360, WINDOW: 872, BYTES: 1128,
+  WORD_COUNT: 0,
+  SIGNAL: 4,
+  FAULT_ADDRESS: 8,
+  WORDS: 16,
+  X: 80,
+  SP: 328,
+  PC: 336,
+  NZCV: 344,
+  FPCR: 348,
+  FPSR: 352,
+  V: 360,
+  WINDOW: 872,
+  BYTES: 1128,
 } as const;
 export const SIGNAL = { ILL: 4, TRAP: 5, BUS: 7, SEGV: 11 } as const;
 
@@ -65,17 +77,133 @@ export function seedOf(name: string): number {
 }
 
 const CORNERS: readonly (readonly bigint[])[] = [
-  [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, (1n << 63n) - 1n, 1n << 63n, (1n << 64n) - 1n, 0x8080_8080_8080_8080n,
-    0x8000_8000_8000_8000n, 0x8000_0000_8000_0000n, 0x7f7f_7f7f_7f7f_7f7fn, 0x0101_0101_0101_0101n],
-  [0n, 0x8000n, 1n, 0x8001n, 0x3ffn, 0x83ffn, 0x400n, 0x8400n, 0x3c00n, 0xbc00n, 0x3555n, 0x7bffn, 0xfbffn, 0x7c00n, 0xfc00n, 0x7e00n, 0xfe00n, 0x7e55n, 0x7c01n, 0xfd12n, 0x7fffn, 0xffffn],
-  [0n, 0x8000_0000n, 1n, 0x8000_0001n, 0x7f_ffffn, 0x807f_ffffn, 0x80_0000n, 0x8080_0000n, 0x3f80_0000n, 0xbf80_0000n, 0x3f00_0000n, 0x3fc0_0000n, 0x4020_0000n, 0x3f80_0001n,
-    0x3eff_ffffn, 0x4b80_0000n, 0x4b00_0001n, 0x4f00_0000n, 0xcf00_0000n, 0x4f80_0000n, 0x5f00_0000n, 0xdf00_0000n, 0x7f7f_ffffn, 0xff7f_ffffn, 0x7f80_0000n, 0xff80_0000n, 0x7fc0_0000n,
-    0xffc0_0000n, 0x7fc1_2345n, 0x7f80_0001n, 0xffa3_4567n, 0x477f_f000n, 0x3880_0000n, 0x3300_0000n, 0x3300_0001n, 0x0040_0000n, 0x7e80_0000n, 0x0020_0000n],
-  [0n, 1n << 63n, 1n, (1n << 63n) | 1n, 0xf_ffff_ffff_ffffn, 0x10_0000_0000_0000n, 0x8010_0000_0000_0000n, 0x3ff0_0000_0000_0000n, 0xbff0_0000_0000_0000n, 0x3fe0_0000_0000_0000n,
-    0x3ff8_0000_0000_0000n, 0x4004_0000_0000_0000n, 0x3ff0_0000_0000_0001n, 0x3fdf_ffff_ffff_ffffn, 0x4330_0000_0000_0001n, 0x4340_0000_0000_0000n, 0x41e0_0000_0000_0000n,
-    0xc1e0_0000_0000_0000n, 0x41f0_0000_0000_0000n, 0x43e0_0000_0000_0000n, 0xc3e0_0000_0000_0000n, 0x43f0_0000_0000_0000n, 0x7fef_ffff_ffff_ffffn, 0xffef_ffff_ffff_ffffn,
-    0x7ff0_0000_0000_0000n, 0xfff0_0000_0000_0000n, 0x7ff8_0000_0000_0000n, 0xfff8_0000_0000_0000n, 0x7ff8_dead_beef_0001n, 0x7ff0_0000_0000_0001n, 0xfff4_0000_2000_0000n,
-    0x36a0_0000_0000_0000n, 0x3810_0000_0000_0000n, 0x380f_ffff_e000_0000n, 0x47ef_ffff_e000_0000n, 0x47ef_ffff_f000_0000n, 0x40ef_fc00_0000_0000n, 0x0008_0000_0000_0000n, 0x7fd0_0000_0000_0000n],
+  [
+    0n,
+    1n,
+    2n,
+    0x7fn,
+    0x80n,
+    0xffn,
+    0x7fffn,
+    0x8000n,
+    0xffffn,
+    0x7fff_ffffn,
+    0x8000_0000n,
+    0xffff_ffffn,
+    (1n << 63n) - 1n,
+    1n << 63n,
+    (1n << 64n) - 1n,
+    0x8080_8080_8080_8080n,
+    0x8000_8000_8000_8000n,
+    0x8000_0000_8000_0000n,
+    0x7f7f_7f7f_7f7f_7f7fn,
+    0x0101_0101_0101_0101n,
+  ],
+  [
+    0n,
+    0x8000n,
+    1n,
+    0x8001n,
+    0x3ffn,
+    0x83ffn,
+    0x400n,
+    0x8400n,
+    0x3c00n,
+    0xbc00n,
+    0x3555n,
+    0x7bffn,
+    0xfbffn,
+    0x7c00n,
+    0xfc00n,
+    0x7e00n,
+    0xfe00n,
+    0x7e55n,
+    0x7c01n,
+    0xfd12n,
+    0x7fffn,
+    0xffffn,
+  ],
+  [
+    0n,
+    0x8000_0000n,
+    1n,
+    0x8000_0001n,
+    0x7f_ffffn,
+    0x807f_ffffn,
+    0x80_0000n,
+    0x8080_0000n,
+    0x3f80_0000n,
+    0xbf80_0000n,
+    0x3f00_0000n,
+    0x3fc0_0000n,
+    0x4020_0000n,
+    0x3f80_0001n,
+    0x3eff_ffffn,
+    0x4b80_0000n,
+    0x4b00_0001n,
+    0x4f00_0000n,
+    0xcf00_0000n,
+    0x4f80_0000n,
+    0x5f00_0000n,
+    0xdf00_0000n,
+    0x7f7f_ffffn,
+    0xff7f_ffffn,
+    0x7f80_0000n,
+    0xff80_0000n,
+    0x7fc0_0000n,
+    0xffc0_0000n,
+    0x7fc1_2345n,
+    0x7f80_0001n,
+    0xffa3_4567n,
+    0x477f_f000n,
+    0x3880_0000n,
+    0x3300_0000n,
+    0x3300_0001n,
+    0x0040_0000n,
+    0x7e80_0000n,
+    0x0020_0000n,
+  ],
+  [
+    0n,
+    1n << 63n,
+    1n,
+    (1n << 63n) | 1n,
+    0xf_ffff_ffff_ffffn,
+    0x10_0000_0000_0000n,
+    0x8010_0000_0000_0000n,
+    0x3ff0_0000_0000_0000n,
+    0xbff0_0000_0000_0000n,
+    0x3fe0_0000_0000_0000n,
+    0x3ff8_0000_0000_0000n,
+    0x4004_0000_0000_0000n,
+    0x3ff0_0000_0000_0001n,
+    0x3fdf_ffff_ffff_ffffn,
+    0x4330_0000_0000_0001n,
+    0x4340_0000_0000_0000n,
+    0x41e0_0000_0000_0000n,
+    0xc1e0_0000_0000_0000n,
+    0x41f0_0000_0000_0000n,
+    0x43e0_0000_0000_0000n,
+    0xc3e0_0000_0000_0000n,
+    0x43f0_0000_0000_0000n,
+    0x7fef_ffff_ffff_ffffn,
+    0xffef_ffff_ffff_ffffn,
+    0x7ff0_0000_0000_0000n,
+    0xfff0_0000_0000_0000n,
+    0x7ff8_0000_0000_0000n,
+    0xfff8_0000_0000_0000n,
+    0x7ff8_dead_beef_0001n,
+    0x7ff0_0000_0000_0001n,
+    0xfff4_0000_2000_0000n,
+    0x36a0_0000_0000_0000n,
+    0x3810_0000_0000_0000n,
+    0x380f_ffff_e000_0000n,
+    0x47ef_ffff_e000_0000n,
+    0x47ef_ffff_f000_0000n,
+    0x40ef_fc00_0000_0000n,
+    0x0008_0000_0000_0000n,
+    0x7fd0_0000_0000_0000n,
+  ],
 ];
 const BITS = [64, 16, 32, 64];
 const FRACTION = [0, 10, 23, 52];
@@ -99,7 +227,10 @@ function value(r: Prng, profile: Profile): bigint {
   const bias = (1n << (exponentBits - 1n)) - 1n;
   const sign = BigInt(r.below(2)) << (bits - 1n);
   // few significant bits: exact results happen
-  const significand = kind < 8 ? (random64(r) & ((1n << fraction) - 1n) & (-1n << (fraction - BigInt(1 + r.below(6))))) : random64(r) & ((1n << fraction) - 1n);
+  const significand =
+    kind < 8
+      ? random64(r) & ((1n << fraction) - 1n) & (-1n << (fraction - BigInt(1 + r.below(6))))
+      : random64(r) & ((1n << fraction) - 1n);
   if (kind < 13) return sign | ((bias + BigInt(r.below(24)) - 12n) << fraction) | significand;
   if (kind < 15) return sign | ((random64(r) & ((1n << exponentBits) - 1n)) << fraction) | significand;
   return random64(r) & mask;
@@ -109,11 +240,22 @@ function value(r: Prng, profile: Profile): bigint {
 export function initialState(into: DataView, profile: Profile, seed: number): void {
   const r = new Prng(seed);
   new Uint8Array(into.buffer, into.byteOffset, FIELD.BYTES).fill(0);
-  for (let n = 0; n < 31; n++) into.setBigUint64(FIELD.X + 8 * n, value(r, r.below(3) === 0 && profile !== Profile.HALF ? profile : Profile.INTEGER), true);
+  for (let n = 0; n < 31; n++)
+    into.setBigUint64(
+      FIELD.X + 8 * n,
+      value(r, r.below(3) === 0 && profile !== Profile.HALF ? profile : Profile.INTEGER),
+      true,
+    );
   into.setBigUint64(FIELD.SP, BigInt(WINDOW + 128), true);
   into.setUint32(FIELD.NZCV, (r.below(16) << 28) >>> 0, true);
   // RMode, FZ, DN, AHP
-  const control = r.below(5) < 2 ? 0 : (r.below(4) << 22) | ((r.below(3) === 0 ? 1 : 0) << 24) | ((r.below(4) === 0 ? 1 : 0) << 25) | ((r.below(4) === 0 ? 1 : 0) << 26);
+  const control =
+    r.below(5) < 2
+      ? 0
+      : (r.below(4) << 22) |
+        ((r.below(3) === 0 ? 1 : 0) << 24) |
+        ((r.below(4) === 0 ? 1 : 0) << 25) |
+        ((r.below(4) === 0 ? 1 : 0) << 26);
   into.setUint32(FIELD.FPCR, control, true);
   into.setUint32(FIELD.FPSR, r.below(2) === 0 ? 0 : (r.next() & 0x0800_009f) >>> 0, true);
   const bits = BITS[profile] as number;

@@ -12,7 +12,11 @@ describe.each(VECTOR_FILES)("recorded under QEMU: %s", (file) => {
   for (const group of loadVectors(file))
     it(group.name, () => {
       const messages = group.cases.map((c) => compare.run(group.name, c)).filter((m) => m !== undefined);
-      expect(messages.length === 0 ? "" : `${messages.length} of ${group.cases.length} differ\n${messages.slice(0, 5).join("\n")}`).toBe("");
+      expect(
+        messages.length === 0
+          ? ""
+          : `${messages.length} of ${group.cases.length} differ\n${messages.slice(0, 5).join("\n")}`,
+      ).toBe("");
     });
 });
 
