@@ -1,7 +1,7 @@
 /**
  * The CPU backend: PEs over one linear memory, executed by generated WebAssembly.
  */
-import { type Clock, type CpuBackend, type Ipa, type Pe, type PeConfig, type PhysicalMemory } from "@gunyah-ts/kernel";
+import type { Clock, CpuBackend, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
 import { arm64Error } from "./errors.ts";
 import { initCodeCache } from "./interp/code-cache.ts";
 import { defineInterpreter, defineInterpreterServices } from "./interp/interpreter.ts";
@@ -78,7 +78,10 @@ export class Arm64Backend implements CpuBackend, Machine {
     this.maxPes = Math.min(maxPes, maxPesOf(reservedBytes));
     const codeStart = stateBase(this.maxPes);
     if (this.maxPes < 1 || codeStart + dramSize / 1024 + MIN_CODE_BYTES > reservedBytes)
-      throw arm64Error("ARM64_RESERVED_TOO_SMALL", `${reservedBytes} reserved bytes do not hold ${this.maxPes} PEs and decoded code; reserve 64 MiB or more`);
+      throw arm64Error(
+        "ARM64_RESERVED_TOO_SMALL",
+        `${reservedBytes} reserved bytes do not hold ${this.maxPes} PEs and decoded code; reserve 64 MiB or more`,
+      );
 
     const words = new Int32Array(memory.buffer);
     this.#words = words;
@@ -101,7 +104,10 @@ export class Arm64Backend implements CpuBackend, Machine {
       watchpoint: (s, va, access) => (peAt(s).debug.watchpoint(va, access) ? 1 : 0),
       returnSs: (s, spsr) => peAt(s).debug.returnSs(spsr, false),
     };
-    const instance = new WebAssembly.Instance(compile(), { env: { memory }, system: system as unknown as WebAssembly.ModuleImports });
+    const instance = new WebAssembly.Instance(compile(), {
+      env: { memory },
+      system: system as unknown as WebAssembly.ModuleImports,
+    });
     this.wasm = instance.exports as unknown as Machine["wasm"];
 
     this.#stopListening.push(physicalMemory.onWrite((pa, size) => this.#wrote(pa, size)));
@@ -136,7 +142,11 @@ export class Arm64Backend implements CpuBackend, Machine {
   createPe(config: PeConfig): Pe {
     this.beforeRun();
     const index = this.#slots.indexOf(undefined);
-    if (index < 0) throw arm64Error("ARM64_TOO_MANY_PES", `all ${this.maxPes} PEs exist; dispose of one or reserve more memory for the CPU backend`);
+    if (index < 0)
+      throw arm64Error(
+        "ARM64_TOO_MANY_PES",
+        `all ${this.maxPes} PEs exist; dispose of one or reserve more memory for the CPU backend`,
+      );
     const count = REGION.PE_COUNT >> 2;
     this.#words[count] = Math.max(this.#words[count] as number, index + 1);
     const pe = new Arm64Pe(this, index, config);
@@ -169,7 +179,10 @@ export class Arm64Backend implements CpuBackend, Machine {
 
   retire(instructions: number): void {
     const { clock } = this;
-    if (clock.kind !== "virtual") return clock.retire(instructions);
+    if (clock.kind !== "virtual") {
+      clock.retire(instructions);
+      return;
+    }
     this.#synchronise();
     clock.retire(instructions);
     this.#rest = (this.#rest + instructions) % clock.instructionsPerTick;

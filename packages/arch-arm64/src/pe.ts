@@ -3,14 +3,23 @@
  *
  * Source: DDI 0487 K.a, D1 (exceptions, reset), D12 (timers); contract `CpuBackend` of @gunyah-ts/kernel.
  */
-import { type Intid, type Ipa, type Pe, type PeConfig, PeExit, PePpi, type PeRegister, type PeState } from "@gunyah-ts/kernel";
+import {
+  type Intid,
+  type Ipa,
+  type Pe,
+  type PeConfig,
+  PeExit,
+  PePpi,
+  type PeRegister,
+  type PeState,
+} from "@gunyah-ts/kernel";
 import { arm64Error } from "./errors.ts";
-import { HCR, VECTOR, EC } from "./exception/constants.ts";
+import { EC, HCR, VECTOR } from "./exception/constants.ts";
 import { DebugUnit } from "./exception/debug.ts";
 import { VirtualCpuInterface } from "./gic/cpu-interface.ts";
 import { M } from "./mmu/layout.ts";
 import { Tlb } from "./mmu/tlb.ts";
-import { StateBlock, S } from "./state/block.ts";
+import { S, StateBlock } from "./state/block.ts";
 import type { PeCore } from "./state/core.ts";
 import { L, LEAVE, PENDING, PSTATE } from "./state/layout.ts";
 import type { Machine } from "./state/machine.ts";
@@ -60,7 +69,8 @@ export class Arm64Pe implements Pe, PeCore {
 
   constructor(machine: Machine, index: number, config: PeConfig) {
     const domain = config.domain ?? 0;
-    if (!Number.isInteger(domain) || domain < 0 || domain > 63) throw arm64Error("ARM64_CONFIG_INVALID", `domain ${domain} is not 0-63`);
+    if (!Number.isInteger(domain) || domain < 0 || domain > 63)
+      throw arm64Error("ARM64_CONFIG_INVALID", `domain ${domain} is not 0-63`);
     this.config = config;
     this.#machine = machine;
     const { memory } = machine.physical;
@@ -127,7 +137,9 @@ export class Arm64Pe implements Pe, PeCore {
       if (this.#takeVirtualInterrupt()) continue;
       const left = end - (state.f64[L.RETIRED >> 3] as number);
       if (left <= 0) return this.#leave(PeExit.BUDGET);
-      this.#execute(Math.min(left, LONGEST_EXECUTE, this.#machine.instructionsUntil(this.timers.nextDeadline, HOST_CLOCK_SLICE)));
+      this.#execute(
+        Math.min(left, LONGEST_EXECUTE, this.#machine.instructionsUntil(this.timers.nextDeadline, HOST_CLOCK_SLICE)),
+      );
     }
   }
 
@@ -275,7 +287,8 @@ export class Arm64Pe implements Pe, PeCore {
 
   read(register: PeRegister): bigint {
     const { state } = this;
-    if (register.startsWith("SP_EL")) return this.#isLiveSp(register) ? state.get64(L.SP) : state.slot(register === "SP_EL0" ? S.SP_EL0 : S.SP_EL1);
+    if (register.startsWith("SP_EL"))
+      return this.#isLiveSp(register) ? state.get64(L.SP) : state.slot(register === "SP_EL0" ? S.SP_EL0 : S.SP_EL1);
     const row = systemRegister(register);
     if (row !== undefined && row.kind !== "inline") return readRegister(this, row);
     if (register === "FPCR") return BigInt(state.get(L.FPCR) >>> 0);
@@ -299,8 +312,14 @@ export class Arm64Pe implements Pe, PeCore {
       else writeRegister(this, row, value);
       return;
     }
-    if (register === "FPCR") return state.set(L.FPCR, Number(value & 0x07c0_0000n));
-    if (register === "FPSR") return state.set(L.FPSR, Number(value & 0x0800_009fn));
+    if (register === "FPCR") {
+      state.set(L.FPCR, Number(value & 0x07c0_0000n));
+      return;
+    }
+    if (register === "FPSR") {
+      state.set(L.FPSR, Number(value & 0x0800_009fn));
+      return;
+    }
     const x = xIndex(register);
     if (x < 0) throw arm64Error("ARM64_UNKNOWN_REGISTER", `no register ${register}`);
     this.x[x] = value;
@@ -374,11 +393,19 @@ export class Arm64Pe implements Pe, PeCore {
     const { physical } = this.#machine;
     if (saved.version !== 1) throw arm64Error("ARM64_STATE_INVALID", `version ${saved.version} is not 1`);
     if (!/^[0-9a-f]{1024}$/i.test(saved.v)) throw arm64Error("ARM64_STATE_INVALID", "v is not 512 hexadecimal bytes");
-    if (!Number.isSafeInteger(saved.retired) || saved.retired < 0) throw arm64Error("ARM64_STATE_INVALID", "retired is not a count");
+    if (!Number.isSafeInteger(saved.retired) || saved.retired < 0)
+      throw arm64Error("ARM64_STATE_INVALID", "retired is not a count");
     const values = new Map<string, bigint>();
     for (const [name, text] of Object.entries(saved.registers)) {
-      if (typeof text !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(text)) throw arm64Error("ARM64_STATE_INVALID", `${name} is ${text}, not 64 bits in hexadecimal`);
-      if (name !== "EVENT" && name !== "FPCR" && name !== "FPSR" && xIndex(name) < 0 && systemRegister(name) === undefined)
+      if (typeof text !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(text))
+        throw arm64Error("ARM64_STATE_INVALID", `${name} is ${text}, not 64 bits in hexadecimal`);
+      if (
+        name !== "EVENT" &&
+        name !== "FPCR" &&
+        name !== "FPSR" &&
+        xIndex(name) < 0 &&
+        systemRegister(name) === undefined
+      )
         throw arm64Error("ARM64_STATE_INVALID", `no register ${name}`);
       values.set(name, BigInt(text));
     }
@@ -403,7 +430,11 @@ export class Arm64Pe implements Pe, PeCore {
     const { exclusive } = saved;
     if (exclusive.valid) {
       const pa = Number(BigInt(exclusive.address));
-      if (![1, 2, 4, 8, 16].includes(exclusive.size) || !physical.contains(pa, exclusive.size) || pa % exclusive.size !== 0)
+      if (
+        ![1, 2, 4, 8, 16].includes(exclusive.size) ||
+        !physical.contains(pa, exclusive.size) ||
+        pa % exclusive.size !== 0
+      )
         throw arm64Error("ARM64_STATE_INVALID", "the exclusive monitor is not an aligned place in DRAM");
       const value = BigInt(exclusive.value);
       state.set64(L.EXCL_ADDRESS, BigInt(physical.offsetOf(pa)));

@@ -1,7 +1,7 @@
+import { readFileSync } from "node:fs";
 import type { AccessControl } from "@gunyah-ts/kernel";
 import { describe, expect, it } from "vitest";
 import { ARCH_ARM64_ERRORS } from "../src/errors.ts";
-import { readFileSync } from "node:fs";
 import { DATA, Stage, WINDOW } from "./support/probe.ts";
 
 describe("SoC access control", () => {
@@ -15,7 +15,8 @@ describe("SoC access control", () => {
     const page = (pa: number) => Math.floor((pa - physical.dramBase) / 4096);
     const listeners: ((pa: number, size: number) => void)[] = [];
     const control: AccessControl = {
-      masks, tableOffset,
+      masks,
+      tableOffset,
       allows: (domain, pa) => ((masks[page(pa) * 2 + (domain >> 5)] as number) >>> (domain & 31)) % 2 === 1,
       onChange: (listener) => {
         listeners.push(listener);

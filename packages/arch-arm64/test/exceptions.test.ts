@@ -14,26 +14,53 @@ const fresh = () => {
 describe("synchronous exceptions to EL1", () => {
   it("takes SVC with its immediate and returns after it", () => {
     fresh();
-    expect(stage.try("p_svc")).toMatchObject({ kind: "el1", vector: 4, ec: 0x15, iss: 0x123, elr: BigInt(stage.address("p_svc") + 4) });
+    expect(stage.try("p_svc")).toMatchObject({
+      kind: "el1",
+      vector: 4,
+      ec: 0x15,
+      iss: 0x123,
+      elr: BigInt(stage.address("p_svc") + 4),
+    });
   });
   it("takes SVC of EL0 through the lower-EL vector and saves EL0's PSTATE", () => {
     const pe = fresh();
-    expect(stage.try("p_svc", {}, { el: 0, spsr: 0x6000_0000n })).toMatchObject({ kind: "el1", vector: 8, ec: 0x15, iss: 0x123 });
+    expect(stage.try("p_svc", {}, { el: 0, spsr: 0x6000_0000n })).toMatchObject({
+      kind: "el1",
+      vector: 8,
+      ec: 0x15,
+      iss: 0x123,
+    });
     expect(pe.read("SPSR_EL1")).toBe(0x6000_0000n);
     // EL1h, DAIF set, PAN unchanged because SPAN is 1 after reset
     expect(pe.read("SPSR_EL2") & 0xfff_ffffn).toBe(0x3c5n);
   });
   it("takes UDF as EC 0", () => {
     fresh();
-    expect(stage.try("p_udf")).toMatchObject({ kind: "el1", vector: 4, ec: 0, iss: 0, elr: BigInt(stage.address("p_udf")) });
+    expect(stage.try("p_udf")).toMatchObject({
+      kind: "el1",
+      vector: 4,
+      ec: 0,
+      iss: 0,
+      elr: BigInt(stage.address("p_udf")),
+    });
   });
   it("takes BRK with its immediate, returning to it", () => {
     fresh();
-    expect(stage.try("p_brk", {}, { el: 0 })).toMatchObject({ kind: "el1", vector: 8, ec: 0x3c, iss: 0x321, elr: BigInt(stage.address("p_brk", 0)) });
+    expect(stage.try("p_brk", {}, { el: 0 })).toMatchObject({
+      kind: "el1",
+      vector: 8,
+      ec: 0x3c,
+      iss: 0x321,
+      elr: BigInt(stage.address("p_brk", 0)),
+    });
   });
   it("takes a misaligned PC with FAR", () => {
     fresh();
-    expect(stage.try("p_blr", { X1: stage.address("p_nop") + 2 })).toMatchObject({ ec: 0x22, far: BigInt(stage.address("p_nop") + 2), elr: BigInt(stage.address("p_nop") + 2) });
+    expect(stage.try("p_blr", { X1: stage.address("p_nop") + 2 })).toMatchObject({
+      ec: 0x22,
+      far: BigInt(stage.address("p_nop") + 2),
+      elr: BigInt(stage.address("p_nop") + 2),
+    });
   });
   it("takes a misaligned SP only while SCTLR_EL1.SA checks", () => {
     const pe = fresh();
@@ -57,23 +84,34 @@ describe("synchronous exceptions to EL1", () => {
   });
   it("takes Illegal Execution state after ERET with an AArch32 SPSR", () => {
     const pe = fresh();
-    expect(stage.try("p_toel0", { X1: stage.address("p_nop"), X2: 0x10 })).toMatchObject({ ec: 0x0e, elr: BigInt(stage.address("p_nop")) });
+    expect(stage.try("p_toel0", { X1: stage.address("p_nop"), X2: 0x10 })).toMatchObject({
+      ec: 0x0e,
+      elr: BigInt(stage.address("p_nop")),
+    });
     expect(Number(pe.read("SPSR_EL1") >> 20n) & 1).toBe(1);
   });
   it("returns to EL0", () => {
     fresh();
-    expect(stage.try("p_toel0", { X1: USER_CODE + (stage.address("p_svc") - stage.address("vectors")), X2: 0 })).toMatchObject({ vector: 8, ec: 0x15 });
+    expect(
+      stage.try("p_toel0", { X1: USER_CODE + (stage.address("p_svc") - stage.address("vectors")), X2: 0 }),
+    ).toMatchObject({ vector: 8, ec: 0x15 });
   });
   it("makes ERET, HVC and SMC UNDEFINED at EL0", () => {
     fresh();
-    for (const label of ["p_eret", "p_hvc", "p_smc"]) expect(stage.try(label, {}, { el: 0 })).toMatchObject({ kind: "el1", vector: 8, ec: 0, iss: 0 });
+    for (const label of ["p_eret", "p_hvc", "p_smc"])
+      expect(stage.try(label, {}, { el: 0 })).toMatchObject({ kind: "el1", vector: 8, ec: 0, iss: 0 });
   });
 });
 
 describe("exceptions to EL2", () => {
   it("takes HVC after the instruction, SMC at it", () => {
     fresh();
-    expect(stage.try("p_hvc")).toMatchObject({ kind: "el2", ec: 0x16, iss: 0x67, elr: BigInt(stage.address("p_hvc") + 4) });
+    expect(stage.try("p_hvc")).toMatchObject({
+      kind: "el2",
+      ec: 0x16,
+      iss: 0x67,
+      elr: BigInt(stage.address("p_hvc") + 4),
+    });
     expect(stage.try("p_smc")).toMatchObject({ kind: "el2", ec: 0x17, iss: 0x45, elr: BigInt(stage.address("p_smc")) });
   });
   it("makes HVC UNDEFINED with HCR_EL2.HCD and SMC with TSC clear", () => {
@@ -121,7 +159,12 @@ describe("traps of system registers", () => {
     const pe = fresh();
     expect(stage.try(label, { X0: STAGE1, X1: WINDOW }).kind).toBe(label === "p_impdef" ? "el1" : "done");
     pe.write("HCR_EL2", pe.read("HCR_EL2") | (1n << bit));
-    expect(stage.try(label, { X0: STAGE1, X1: WINDOW })).toMatchObject({ kind: "el2", ec: 0x18, iss: expected, elr: BigInt(stage.address(label)) });
+    expect(stage.try(label, { X0: STAGE1, X1: WINDOW })).toMatchObject({
+      kind: "el2",
+      ec: 0x18,
+      iss: expected,
+      elr: BigInt(stage.address(label)),
+    });
   });
 
   it("traps ICC_SGI1R_EL1 while HCR_EL2.IMO", () => {
@@ -132,7 +175,11 @@ describe("traps of system registers", () => {
     const pe = fresh();
     pe.write("CPTR_EL2", 1n << 31n);
     expect(stage.try("p_cpacr")).toMatchObject({ kind: "el2", ec: 0x18, iss: iss(3, 0, 1, 0, 2, 0, true) });
-    for (const [label, bit] of [["p_mdscr", 9n], ["p_oslar", 10n], ["p_mdrar", 11n]] as const) {
+    for (const [label, bit] of [
+      ["p_mdscr", 9n],
+      ["p_oslar", 10n],
+      ["p_mdrar", 11n],
+    ] as const) {
       pe.write("MDCR_EL2", 0n);
       expect(stage.try(label).kind).toBe("done");
       pe.write("MDCR_EL2", 1n << bit);
@@ -157,7 +204,11 @@ describe("traps of system registers", () => {
   it("gives EL0 what EL1 allows: SCTLR_EL1.UCT, UCI, DZE, CNTKCTL_EL1", () => {
     const pe = fresh();
     const el0 = { el: 0 };
-    for (const [label, bit] of [["p_ctr", 15n], ["p_dcivac", 26n], ["p_dczva", 14n]] as const) {
+    for (const [label, bit] of [
+      ["p_ctr", 15n],
+      ["p_dcivac", 26n],
+      ["p_dczva", 14n],
+    ] as const) {
       stage.map(1, 0x743n);
       pe.write("SCTLR_EL1", pe.read("SCTLR_EL1") & ~(1n << bit));
       expect(stage.try(label, { X1: WINDOW + 4096 }, el0), label).toMatchObject({ kind: "el1", ec: 0x18 });
@@ -167,7 +218,11 @@ describe("traps of system registers", () => {
     expect(stage.try("p_cntvct", {}, el0)).toMatchObject({ kind: "el1", ec: 0x18 });
     pe.write("CNTKCTL_EL1", 2n);
     expect(stage.try("p_cntvct", {}, el0).kind).toBe("done");
-    expect(stage.try("p_daifset", {}, el0)).toMatchObject({ kind: "el1", ec: 0x18, iss: iss(0, 3, 4, 2, 6, 31, false) });
+    expect(stage.try("p_daifset", {}, el0)).toMatchObject({
+      kind: "el1",
+      ec: 0x18,
+      iss: iss(0, 3, 4, 2, 6, 31, false),
+    });
     expect(stage.try("p_ttbr0r", {}, el0)).toMatchObject({ kind: "el1", ec: 0 });
   });
   it("knows no EL2 register at EL1", () => {

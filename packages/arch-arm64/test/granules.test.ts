@@ -48,7 +48,11 @@ function build(grain: number, va: number, pa: number, leafLevel = 3): { root: nu
   return { root, tcr: 16n | (tg0 << 14n) | (1n << 23n) | (5n << 32n) };
 }
 
-describe.each([[12, 0, 2], [14, 0, 2], [16, 1, 2]])("granule of 2^%i bytes", (grain, first, block) => {
+describe.each([
+  [12, 0, 2],
+  [14, 0, 2],
+  [16, 1, 2],
+])("granule of 2^%i bytes", (grain, first, block) => {
   const enter = (va: number, pa: number, leaf = 3) => {
     stage.reset();
     const { root, tcr } = build(grain, va, pa, leaf);
@@ -84,13 +88,17 @@ describe.each([[12, 0, 2], [14, 0, 2], [16, 1, 2]])("granule of 2^%i bytes", (gr
 });
 
 describe("stage 2 of other granules", () => {
-  it.each([[14, 2n, 1n], [16, 1n, 1n]])("walks 2^%i byte pages from level 2", (grain, tg0, sl0) => {
+  it.each([
+    [14, 2n, 1n],
+    [16, 1n, 1n],
+  ])("walks 2^%i byte pages from level 2", (grain, tg0, sl0) => {
     stage.reset();
     physical.fill(TABLES, 0x60_0000, 0);
     // 36-bit IPAs; level 2 covers 25 (16 KiB) or 29 (64 KiB) bits an entry, concatenated where needed
     const stride = grain - 3;
     const block = 2 ** (grain + stride);
-    for (let pa = DRAM_BASE; pa < DRAM_BASE + (16 << 20); pa += block) write(TABLES + Math.floor(pa / block) * 8, BigInt(pa - (pa % block)) | 0x7fdn);
+    for (let pa = DRAM_BASE; pa < DRAM_BASE + (16 << 20); pa += block)
+      write(TABLES + Math.floor(pa / block) * 8, BigInt(pa - (pa % block)) | 0x7fdn);
     const old = [pe.read("VTCR_EL2"), pe.read("VTTBR_EL2")] as const;
     pe.write("VTTBR_EL2", (1n << 48n) | BigInt(TABLES));
     pe.write("VTCR_EL2", (5n << 16n) | (tg0 << 14n) | (sl0 << 6n) | 28n);

@@ -51,7 +51,11 @@ describe("virtual CPU interface", () => {
   it("waits while PSTATE.I masks and is taken by MSR DAIFClr", () => {
     lr(0, 40, PENDING | GROUP1);
     expect(stage.try("p_nop").kind).toBe("done");
-    expect(stage.try("p_daifclr")).toMatchObject({ kind: "el1", vector: 5, elr: BigInt(stage.address("p_daifclr") + 4) });
+    expect(stage.try("p_daifclr")).toMatchObject({
+      kind: "el1",
+      vector: 5,
+      elr: BigInt(stage.address("p_daifclr") + 4),
+    });
   });
   it("signals group 0 as FIQ", () => {
     icc("p_igrpen0", 1);
@@ -132,7 +136,11 @@ describe("virtual CPU interface", () => {
 });
 
 describe("HCR_EL2 virtual interrupts", () => {
-  it.each([["VI", 7n, 5, 0x345n], ["VF", 6n, 6, 0x385n], ["VSE", 8n, 7, 0x2c5n]] as const)("%s is taken", (_, bit, vector, spsr) => {
+  it.each([
+    ["VI", 7n, 5, 0x345n],
+    ["VF", 6n, 6, 0x385n],
+    ["VSE", 8n, 7, 0x2c5n],
+  ] as const)("%s is taken", (_, bit, vector, spsr) => {
     pe.write("HCR_EL2", 0x8008_003bn | (1n << bit));
     expect(stage.try("p_spin", {}, { spsr })).toMatchObject({ kind: "el1", vector });
     if (bit === 8n) expect(pe.read("HCR_EL2") & 0x100n).toBe(0n);
@@ -204,7 +212,10 @@ describe("several PEs", () => {
     const at = stage.el2.physical.offsetOf(DATA);
     data.setBigUint64(at, 0n, true);
     stage.map(0, 0x703n);
-    for (const [cpu, count] of [[pe, 1000], [other, 1500]] as const) {
+    for (const [cpu, count] of [
+      [pe, 1000],
+      [other, 1500],
+    ] as const) {
       cpu.write("ELR_EL2", BigInt(stage.address("p_excl")));
       cpu.write("SPSR_EL2", 0x3c5n);
       cpu.x[0] = BigInt(count);

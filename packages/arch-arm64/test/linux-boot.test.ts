@@ -8,7 +8,9 @@ const DTB = DRAM_BASE + 0x700_0000;
 
 // Debian's kernel is 27 MB: test/linux/build.sh fetches it, or GUNYAH_LINUX_IMAGE names one.
 describe.skipIf(!existsSync(image))(`early boot of ${image}`, () => {
-  it("prints its first console lines and reaches the scheduler, the same way each time, also when its CPUs are replaced on the way", { timeout: 120_000 }, () => {
+  it("prints its first console lines and reaches the scheduler, the same way each time, also when its CPUs are replaced on the way", {
+    timeout: 120_000,
+  }, () => {
     const boot = (replaceEvery = Number.POSITIVE_INFINITY) => {
       const el2 = new MinimalEl2({ guestBytes: 256 << 20, cpus: 2 });
       const kernel = readFileSync(image);

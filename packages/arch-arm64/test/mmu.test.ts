@@ -78,7 +78,12 @@ describe("stage 1", () => {
     stage.map(1, RW | D.USER);
     expect(stage.try("p_svc", { X1: page(1) }, { el: 0 })).toMatchObject({ ec: 0x15 });
     stage.level2(BigInt(Stage.l3) | D.TABLE | D.UXNTABLE);
-    expect(stage.try("p_svc", {}, { el: 0 })).toMatchObject({ kind: "el1", ec: 0x20, iss: 0x0f, far: BigInt(stage.address("p_svc", 0)) });
+    expect(stage.try("p_svc", {}, { el: 0 })).toMatchObject({
+      kind: "el1",
+      ec: 0x20,
+      iss: 0x0f,
+      far: BigInt(stage.address("p_svc", 0)),
+    });
     stage.level2(BigInt(Stage.l3) | D.TABLE | D.APTABLE_NO_EL0);
     expect(stage.try("p_ldr", { X1: page(1) }, { keepTlb: false }).kind).toBe("done");
   });
@@ -142,7 +147,11 @@ describe("stage 1", () => {
     expect(physical.data.getUint32(at, true)).toBe(0x0506_0708);
     expect(physical.data.getUint32(physical.offsetOf(DATA + 7 * 4096), true)).toBe(0x0102_0304);
     stage.raw(2, 0n);
-    expect(stage.try("p_str", { X1: page(2) - 4, X0: 0 })).toMatchObject({ ec: 0x25, iss: WNR | 0x07, far: BigInt(page(2)) });
+    expect(stage.try("p_str", { X1: page(2) - 4, X0: 0 })).toMatchObject({
+      ec: 0x25,
+      iss: WNR | 0x07,
+      far: BigInt(page(2)),
+    });
     expect(physical.data.getUint32(at, true)).toBe(0x0506_0708);
   });
 
@@ -282,12 +291,20 @@ describe("stage 2", () => {
   it("reports the exact IPA, FAR and level of translation faults", () => {
     const pe = fresh();
     set(1, 0n);
-    expect(stage.try("p_ldr", { X1: page(1) + 0x128 })).toMatchObject({ kind: "el2", ec: 0x24, far: BigInt(page(1) + 0x128), iss: ISV | (3 << 22) | (1 << 15) | 0x07 });
+    expect(stage.try("p_ldr", { X1: page(1) + 0x128 })).toMatchObject({
+      kind: "el2",
+      ec: 0x24,
+      far: BigInt(page(1) + 0x128),
+      iss: ISV | (3 << 22) | (1 << 15) | 0x07,
+    });
     expect(pe.faultIpa).toBe(DATA + 4096 + 0x128);
     expect(pe.read("HPFAR_EL2")).toBe(BigInt(DATA + 4096) >> 8n);
     set(1, ok(1));
     stage.raw(2, 0x4_0000_0000n | RW);
-    expect(stage.try("p_str", { X1: page(2) })).toMatchObject({ kind: "el2", iss: ISV | (3 << 22) | (1 << 15) | WNR | 0x05 });
+    expect(stage.try("p_str", { X1: page(2) })).toMatchObject({
+      kind: "el2",
+      iss: ISV | (3 << 22) | (1 << 15) | WNR | 0x05,
+    });
     expect(pe.faultIpa).toBe(0x4_0000_0000);
   });
 
@@ -330,13 +347,22 @@ describe("stage 2", () => {
     fresh();
     set(1, ok(1) & ~(1n << 7n));
     expect(stage.try("p_ldr", { X1: page(1) }).kind).toBe("done");
-    expect(stage.try("p_str", { X1: page(1) })).toMatchObject({ kind: "el2", ec: 0x24, iss: ISV | (3 << 22) | (1 << 15) | WNR | 0x0f });
+    expect(stage.try("p_str", { X1: page(1) })).toMatchObject({
+      kind: "el2",
+      ec: 0x24,
+      iss: ISV | (3 << 22) | (1 << 15) | WNR | 0x0f,
+    });
     expect(stage.try("p_ldadd", { X1: page(1) })).toMatchObject({ kind: "el2", iss: WNR | 0x0f });
     physical.data.setUint32(physical.offsetOf(DATA + 4096), 0xd400_0002, true);
     physical.wrote(DATA + 4096, 4);
     stage.map(1, RW);
     // XN[1:0] 01: EL0 only; 11: EL1 only; 10: nobody
-    for (const [xn, allowed] of [[0n, true], [1n, false], [2n, false], [3n, true]] as const) {
+    for (const [xn, allowed] of [
+      [0n, true],
+      [1n, false],
+      [2n, false],
+      [3n, true],
+    ] as const) {
       set(1, ok(1) | (xn << 53n));
       const outcome = stage.try("p_blr", { X1: page(1) });
       if (allowed) expect(outcome.kind).toBe("done");
@@ -358,7 +384,12 @@ describe("stage 2", () => {
     // A level 3 table in a page that stage 2 does not map
     stage.level2(BigInt(far) | D.TABLE);
     set(100, 0n);
-    expect(stage.try("p_str", { X1: page(3) + 8 })).toMatchObject({ kind: "el2", ec: 0x24, iss: (1 << 7) | 0x07, far: BigInt(page(3) + 8) });
+    expect(stage.try("p_str", { X1: page(3) + 8 })).toMatchObject({
+      kind: "el2",
+      ec: 0x24,
+      iss: (1 << 7) | 0x07,
+      far: BigInt(page(3) + 8),
+    });
     expect(pe.read("HPFAR_EL2")).toBe(BigInt(far) >> 8n);
     expect(stage.try("p_blr", { X1: page(3) })).toMatchObject({ kind: "el2", ec: 0x20, iss: (1 << 7) | 0x07 });
     set(100, ok(100));

@@ -50,7 +50,8 @@ describe("save and restore", () => {
 describe("reset", () => {
   it("gives every EL1 register the table's value and leaves EL2's alone", () => {
     const { pe } = new Stage();
-    for (const row of SYSTEM_REGISTERS) if (row.kind === "slot" && row.name !== "CNTFRQ_EL0") pe.write(row.name, 0xffff_ffff_ffff_ffffn);
+    for (const row of SYSTEM_REGISTERS)
+      if (row.kind === "slot" && row.name !== "CNTFRQ_EL0") pe.write(row.name, 0xffff_ffff_ffff_ffffn);
     const hcr = pe.read("HCR_EL2");
     pe.reset();
     for (const row of SYSTEM_REGISTERS) {
@@ -65,11 +66,15 @@ describe("reset", () => {
     for (const row of SYSTEM_REGISTERS) {
       if (row.kind !== "slot" || row.name === "CNTFRQ_EL0" || row.name === "OSLSR_EL1") continue;
       pe.write(row.name, 0xffff_ffff_ffff_ffffn);
-      expect(pe.read(row.name) & ~row.mask & 0xffff_ffff_ffff_ffffn, row.name).toBe(row.reset & ~row.mask & 0xffff_ffff_ffff_ffffn);
+      expect(pe.read(row.name) & ~row.mask & 0xffff_ffff_ffff_ffffn, row.name).toBe(
+        row.reset & ~row.mask & 0xffff_ffff_ffff_ffffn,
+      );
     }
   });
   it("has one row for each encoding and name", () => {
     expect(new Set(SYSTEM_REGISTERS.map((r) => r.name)).size).toBe(SYSTEM_REGISTERS.length);
-    expect(new Set(SYSTEM_REGISTERS.map((r) => [r.op0, r.op1, r.crn, r.crm, r.op2].join())).size).toBe(SYSTEM_REGISTERS.length);
+    expect(new Set(SYSTEM_REGISTERS.map((r) => [r.op0, r.op1, r.crn, r.crm, r.op2].join())).size).toBe(
+      SYSTEM_REGISTERS.length,
+    );
   });
 });

@@ -4,7 +4,7 @@
  */
 import { M } from "../mmu/layout.ts";
 import type { Tlb } from "../mmu/tlb.ts";
-import { type StateBlock, S, type SystemExports } from "../state/block.ts";
+import { S, type StateBlock, type SystemExports } from "../state/block.ts";
 import { ACCESS, L, PSTATE } from "../state/layout.ts";
 import { DAIF, EC, HCR, MDCR, MDSCR } from "./constants.ts";
 
@@ -35,7 +35,10 @@ export class DebugUnit {
   }
 
   get #toEl2(): boolean {
-    return (this.#state.low(S.MDCR) & MDCR.TDE) !== 0 || (this.#state.get(L.EL) === 0 && (this.#state.low(S.HCR) & HCR.TGE) !== 0);
+    return (
+      (this.#state.low(S.MDCR) & MDCR.TDE) !== 0 ||
+      (this.#state.get(L.EL) === 0 && (this.#state.low(S.HCR) & HCR.TGE) !== 0)
+    );
   }
 
   /** AArch64.GenerateDebugExceptionsFrom. */
@@ -127,7 +130,8 @@ export class DebugUnit {
       const linked = (control >>> 16) & 15;
       if (type === 2 && n >= FIRST_CONTEXT_AWARE && this.#contextMatches(n)) return true;
       if (type > 1 || (state.slot(S.DBGBVR0 + 2 * n) & ADDRESS_48_2) !== pc) continue;
-      if (type === 0 || (linked >= FIRST_CONTEXT_AWARE && linked < BREAKPOINTS && this.#contextMatches(linked))) return true;
+      if (type === 0 || (linked >= FIRST_CONTEXT_AWARE && linked < BREAKPOINTS && this.#contextMatches(linked)))
+        return true;
     }
     return false;
   }
@@ -141,7 +145,7 @@ export class DebugUnit {
     const kinds = (isWrite ? 2 : 0) | (!isWrite || (access & ACCESS.ATOMIC) !== 0 ? 1 : 0);
     for (let n = 0; n < WATCHPOINTS; n++) {
       const control = state.low(S.DBGWVR0 + 2 * n + 1);
-      if ((control & 1) === 0 || !this.#privileged(control, el) || (((control >>> 3) & 3) & kinds) === 0) continue;
+      if ((control & 1) === 0 || !this.#privileged(control, el) || ((control >>> 3) & 3 & kinds) === 0) continue;
       const base = BigInt.asUintN(56, state.slot(S.DBGWVR0 + 2 * n));
       const from = BigInt.asUintN(56, va);
       const mask = (control >>> 24) & 31;
@@ -151,7 +155,8 @@ export class DebugUnit {
         hit = from < first + (1n << BigInt(mask)) && from + size > first;
       } else {
         const bas = (control >>> 5) & 0xff;
-        for (let b = 0; b < 8; b++) if ((bas >>> b) & 1) hit ||= base + BigInt(b) >= from && base + BigInt(b) < from + size;
+        for (let b = 0; b < 8; b++)
+          if ((bas >>> b) & 1) hit ||= base + BigInt(b) >= from && base + BigInt(b) < from + size;
       }
       if (!hit) continue;
       const cm = (access & ACCESS.MAINTENANCE) !== 0;

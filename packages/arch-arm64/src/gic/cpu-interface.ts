@@ -5,7 +5,7 @@
  * Source: IHI 0069H, chapter 6 (virtual interrupts), 12.4 (ICV_*), 12.6 (ICH_*) and their pseudocode.
  */
 import { HCR } from "../exception/constants.ts";
-import { type StateBlock, S } from "../state/block.ts";
+import { S, type StateBlock } from "../state/block.ts";
 import { LIST_REGISTERS } from "../sysreg/table.ts";
 
 const SPURIOUS = 1023;
@@ -18,7 +18,15 @@ const LR = { PENDING: 1 << 30, ACTIVE: 1 << 31, HW: 1 << 29, GROUP1: 1 << 28, EO
 const VMCR = { VENG0: 1, VENG1: 2, VCBPR: 1 << 4, VEOIM: 1 << 9 } as const;
 /** ICH_HCR_EL2. */
 const ICH = {
-  EN: 1, UIE: 2, LRENPIE: 4, NPIE: 8, VGRP0EIE: 16, VGRP0DIE: 32, VGRP1EIE: 64, VGRP1DIE: 128, EOICOUNT_SHIFT: 27,
+  EN: 1,
+  UIE: 2,
+  LRENPIE: 4,
+  NPIE: 8,
+  VGRP0EIE: 16,
+  VGRP0DIE: 32,
+  VGRP1EIE: 64,
+  VGRP1DIE: 128,
+  EOICOUNT_SHIFT: 27,
 } as const;
 const MIN_BPR0 = 2;
 const MIN_BPR1 = 3;
@@ -86,7 +94,7 @@ export class VirtualCpuInterface {
     if (n < 0) return -1;
     const high = this.#lrHigh(n);
     const priority = (high >>> 16) & 0xff;
-    if (priority >= (this.#vmcr() >>> 24)) return -1;
+    if (priority >= this.#vmcr() >>> 24) return -1;
     const running = this.runningPriority;
     if (running !== IDLE_PRIORITY && (priority & this.#groupMask((high & LR.GROUP1) !== 0)) >= running) return -1;
     return n;
@@ -183,7 +191,10 @@ export class VirtualCpuInterface {
     return ((vmcr >>> 4) & 1) | (((vmcr >>> 9) & 1) << 1) | (4 << 8) | (1 << 15);
   }
   set ctlr(value: number) {
-    this.#state.setLow(S.ICH_VMCR, (this.#vmcr() & ~(VMCR.VCBPR | VMCR.VEOIM)) | ((value & 1) << 4) | ((value & 2) << 8));
+    this.#state.setLow(
+      S.ICH_VMCR,
+      (this.#vmcr() & ~(VMCR.VCBPR | VMCR.VEOIM)) | ((value & 1) << 4) | ((value & 2) << 8),
+    );
   }
   get igrpen0(): number {
     return this.#vmcr() & 1;

@@ -5,14 +5,36 @@
  */
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
 import { type EntryFunctions, esrOf } from "../exception/entry.ts";
+import { CODE_PAGE, INTERP, SHARED } from "../interp/layout.ts";
 import { readSlot32, readSlotHigh, writeSlot } from "../state/access.ts";
 import { ACCESS, L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
 import {
-  add, and, call, type Expr, eq, eqz, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, ltU, type ModuleBuilder, ne, or, select, shl, shrU,
-  sub, toI32, toI64U,
+  add,
+  and,
+  call,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  load,
+  ltU,
+  type ModuleBuilder,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
 } from "../wasm/index.ts";
-import { CODE_PAGE, INTERP, SHARED } from "../interp/layout.ts";
 import { ATTR, FAULT, M, META } from "./layout.ts";
 import type { WalkFunctions } from "./walk.ts";
 
@@ -63,7 +85,12 @@ function eachEntry(f: FunctionBuilder, array: number, visit: (entry: Expr<I32>) 
   });
 }
 
-export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: EntryFunctions, needs: FillNeeds): FillFunctions {
+export function defineFill(
+  module: ModuleBuilder,
+  walk: WalkFunctions,
+  entry: EntryFunctions,
+  needs: FillNeeds,
+): FillFunctions {
   /** The syndrome's ISV..AR for a load or store of one general-purpose register without writeback, else 0. */
   const instructionSyndrome = module.func("instructionSyndrome", [I32], [I32], (f, word) => {
     const size = f.temp(shrU(word, 30));
@@ -96,7 +123,9 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
     const vector = f.temp(and(word, 1 << 26));
     const group = f.temp(and(word, 0x3800_0000));
     // Load/store register, atomics: size, and Q where opc<1> is set
-    f.if(eq(group, 0x3800_0000), () => f.return(select(and(ne(vector, 0), ne(and(word, 0x0080_0000), 0)), add(top, 4), top)));
+    f.if(eq(group, 0x3800_0000), () =>
+      f.return(select(and(ne(vector, 0), ne(and(word, 0x0080_0000), 0)), add(top, 4), top)),
+    );
     // Pairs: W, SW, X; S, D, Q
     f.if(eq(group, 0x2800_0000), () => f.return(select(vector, add(top, 2), add(shrU(top, 1), 2))));
     // Literals
@@ -116,13 +145,18 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
     const external = eq(and(fault, 0x38), FAULT.EXTERNAL);
     const toEl2 = or(
       ne(and(fault, FAULT.STAGE2), 0),
-      or(and(external, ne(and(readSlotHigh(s, "HCR_EL2"), HCR.TEA_HIGH), 0)), and(eqz(el), ne(and(readSlot32(s, "HCR_EL2"), HCR.TGE), 0))),
+      or(
+        and(external, ne(and(readSlotHigh(s, "HCR_EL2"), HCR.TEA_HIGH), 0)),
+        and(eqz(el), ne(and(readSlot32(s, "HCR_EL2"), HCR.TGE), 0)),
+      ),
     );
     f.if(
       toEl2,
       () => {
         writeSlot(f, s, "FAR_EL2", va);
-        f.if(and(fault, FAULT.STAGE2), () => writeSlot(f, s, "HPFAR_EL2", and(shrU(load("i64", s, M.OUT_FAULT_IPA), 8), 0x0fff_ffff_fff0)));
+        f.if(and(fault, FAULT.STAGE2), () =>
+          writeSlot(f, s, "HPFAR_EL2", and(shrU(load("i64", s, M.OUT_FAULT_IPA), 8), 0x0fff_ffff_fff0)),
+        );
         f.call(entry.enterEl2, [s, esr]);
       },
       () => {
@@ -144,15 +178,24 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
       () =>
         f.if(and(access, ACCESS.WRITE), () => {
           // An access that reads and writes reports a write only when the read alone would have been allowed.
-          const isStoreExclusive = or(eq(and(word, 0x3fa0_0000), 0x0800_0000), eq(and(word, 0xbfa0_0000 | 0), 0x8820_0000 | 0));
+          const isStoreExclusive = or(
+            eq(and(word, 0x3fa0_0000), 0x0800_0000),
+            eq(and(word, 0xbfa0_0000 | 0), 0x8820_0000 | 0),
+          );
           const wnr = f.local(I32);
           f.set(wnr, 1);
-          f.if(and(ne(and(access, ACCESS.ATOMIC), 0), and(eqz(isStoreExclusive), ne(and(fault, FAULT.FSC_MASK), FAULT.ALIGNMENT))), () => {
-            const el = select(and(access, ACCESS.UNPRIVILEGED), i32(0), load("i32", s, L.EL));
-            const ipa = f.temp(load("i64", s, M.OUT_FAULT_IPA));
-            f.set(wnr, eqz(call<I32>(walk.translate, s, va, and(access, ~(ACCESS.WRITE | ACCESS.ATOMIC)), el)));
-            f.store("i64", s, ipa, M.OUT_FAULT_IPA);
-          });
+          f.if(
+            and(
+              ne(and(access, ACCESS.ATOMIC), 0),
+              and(eqz(isStoreExclusive), ne(and(fault, FAULT.FSC_MASK), FAULT.ALIGNMENT)),
+            ),
+            () => {
+              const el = select(and(access, ACCESS.UNPRIVILEGED), i32(0), load("i32", s, L.EL));
+              const ipa = f.temp(load("i64", s, M.OUT_FAULT_IPA));
+              f.set(wnr, eqz(call<I32>(walk.translate, s, va, and(access, ~(ACCESS.WRITE | ACCESS.ATOMIC)), el)));
+              f.store("i64", s, ipa, M.OUT_FAULT_IPA);
+            },
+          );
           f.if(and(fault, FAULT.S1PTW), () => f.set(wnr, 0));
           f.set(iss, or(iss, shl(wnr, 6)));
         }),
@@ -217,14 +260,21 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
   });
 
   const entryOf = (s: Expr<I32>, el: Expr<I32>, array: Expr<I32> | number, va: Expr<I64>) =>
-    add(add(add(s, select(el, i32(L.TLB_EL1), L.TLB_EL0)), array), and(toI32(shrU(va, 8)), (TLB.ENTRIES - 1) * TLB.ENTRY_BYTES));
+    add(
+      add(add(s, select(el, i32(L.TLB_EL1), L.TLB_EL0)), array),
+      and(toI32(shrU(va, 8)), (TLB.ENTRIES - 1) * TLB.ENTRY_BYTES),
+    );
 
   /**
    * (page, slot): the page is data from now on: no PE fetches from its records again. Memory of a program that ended is
    * used anew, and stores to it should not be slow for ever.
    */
   const forgetCode = module.func("forgetCode", [I32, I32], [], (f, page, slot) => {
-    f.store("i32", add(load("i32", i32(SHARED.PAGE_TABLE)), shl(shrU(sub(page, load("i32", i32(REGION.DRAM_OFFSET))), 12), 2)), i32(0));
+    f.store(
+      "i32",
+      add(load("i32", i32(SHARED.PAGE_TABLE)), shl(shrU(sub(page, load("i32", i32(REGION.DRAM_OFFSET))), 12), 2)),
+      i32(0),
+    );
     eachEntry(f, TLB.FETCH, (entry) => f.if(eq(load("i32", entry, 12), slot), () => f.store("i64", entry, i64(-1))));
   });
 
@@ -260,7 +310,10 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
         f.call(forgetCode, [page, slot]);
       });
     });
-    const keep = and(eqz(and(attr, ATTR.DEVICE)), and(eqz(and(readSlot32(s, "SCTLR_EL1"), SCTLR.A)), eqz(load("i32", s, M.WATCHPOINTS))));
+    const keep = and(
+      eqz(and(attr, ATTR.DEVICE)),
+      and(eqz(and(readSlot32(s, "SCTLR_EL1"), SCTLR.A)), eqz(load("i32", s, M.WATCHPOINTS))),
+    );
     // A write entry must be readable as well.
     f.if(and(keep, ne(and(attr, ATTR.READ), 0)), () =>
       f.call(writeEntry, [s, entryOf(s, el, select(isWrite, i32(TLB.WRITE), TLB.READ), va), va, host, i32(0)]),
@@ -278,88 +331,116 @@ export function defineFill(module: ModuleBuilder, walk: WalkFunctions, entry: En
     });
   });
 
-  const memSlow = module.func("memSlow", [I32, I64, I32], [I32], (f, s, va, access) => {
-    // No element is larger than 16 bytes. Maintenance has none.
-    f.if(and(ne(and(toI32(va), 15), 0), eqz(and(access, ACCESS.MAINTENANCE))), () =>
-      f.set(access, or(access, shl(call<I32>(elementShift, load("i32", s, L.WORD)), ACCESS.ELEMENT_SHIFT))),
-    );
-    const size = f.temp(and(access, ACCESS.SIZE_MASK));
-    const el = f.temp(select(and(access, ACCESS.UNPRIVILEGED), i32(0), load("i32", s, L.EL)));
-    const element = shl(i32(1), and(shrU(access, ACCESS.ELEMENT_SHIFT), 7));
-    const alignment = select(and(access, ACCESS.ALIGNED), size, select(and(readSlot32(s, "SCTLR_EL1"), SCTLR.A), element, 1));
-    f.if(and(toI32(va), sub(alignment, 1)), () => {
-      f.call(dataAbort, [s, va, access, i32(FAULT.VALID | FAULT.ALIGNMENT)]);
-      f.return(0);
-    });
-    const first = f.temp(sub(i32(4096), and(toI32(va), 4095)));
-    const host = f.local(I32);
-    const host2 = f.local(I32);
-    const watch = () =>
-      f.if(load("i32", s, M.WATCHPOINTS), () => f.if(call<I32>(needs.watchpoint, s, va, access), () => f.return(0)));
-    f.if(ltU(first, size), () => {
-      const part = and(access, ~ACCESS.SIZE_MASK);
-      f.set(host, call<I32>(fill, s, va, or(part, first), el));
-      f.if(eqz(host), () => f.return(0));
-      const rest = f.temp(sub(size, first));
-      f.set(host2, call<I32>(fill, s, add(va, toI64U(first)), or(part, rest), el));
-      f.if(eqz(host2), () => f.return(0));
-      watch();
-      const bounce = f.temp(add(s, L.BOUNCE));
-      f.if(
-        and(access, ACCESS.WRITE),
-        () => {
-          f.store("i32", s, host, L.BOUNCE_HOST);
-          f.store("i32", s, host2, L.BOUNCE_HOST + 4);
-          f.store("i32", s, first, L.BOUNCE_SIZE);
-          f.store("i32", s, size, L.BOUNCE_SIZE + 4);
-        },
-        () => {
-          f.call(copyBytes, [bounce, host, first]);
-          f.call(copyBytes, [add(bounce, first), host2, rest]);
-        },
+  const memSlow = module.func(
+    "memSlow",
+    [I32, I64, I32],
+    [I32],
+    (f, s, va, access) => {
+      // No element is larger than 16 bytes. Maintenance has none.
+      f.if(and(ne(and(toI32(va), 15), 0), eqz(and(access, ACCESS.MAINTENANCE))), () =>
+        f.set(access, or(access, shl(call<I32>(elementShift, load("i32", s, L.WORD)), ACCESS.ELEMENT_SHIFT))),
       );
-      f.return(bounce);
-    });
-    f.set(host, call<I32>(fill, s, va, access, el));
-    f.if(host, watch);
-    f.return(host);
-  }, { export: true });
+      const size = f.temp(and(access, ACCESS.SIZE_MASK));
+      const el = f.temp(select(and(access, ACCESS.UNPRIVILEGED), i32(0), load("i32", s, L.EL)));
+      const element = shl(i32(1), and(shrU(access, ACCESS.ELEMENT_SHIFT), 7));
+      const alignment = select(
+        and(access, ACCESS.ALIGNED),
+        size,
+        select(and(readSlot32(s, "SCTLR_EL1"), SCTLR.A), element, 1),
+      );
+      f.if(and(toI32(va), sub(alignment, 1)), () => {
+        f.call(dataAbort, [s, va, access, i32(FAULT.VALID | FAULT.ALIGNMENT)]);
+        f.return(0);
+      });
+      const first = f.temp(sub(i32(4096), and(toI32(va), 4095)));
+      const host = f.local(I32);
+      const host2 = f.local(I32);
+      const watch = () =>
+        f.if(load("i32", s, M.WATCHPOINTS), () => f.if(call<I32>(needs.watchpoint, s, va, access), () => f.return(0)));
+      f.if(ltU(first, size), () => {
+        const part = and(access, ~ACCESS.SIZE_MASK);
+        f.set(host, call<I32>(fill, s, va, or(part, first), el));
+        f.if(eqz(host), () => f.return(0));
+        const rest = f.temp(sub(size, first));
+        f.set(host2, call<I32>(fill, s, add(va, toI64U(first)), or(part, rest), el));
+        f.if(eqz(host2), () => f.return(0));
+        watch();
+        const bounce = f.temp(add(s, L.BOUNCE));
+        f.if(
+          and(access, ACCESS.WRITE),
+          () => {
+            f.store("i32", s, host, L.BOUNCE_HOST);
+            f.store("i32", s, host2, L.BOUNCE_HOST + 4);
+            f.store("i32", s, first, L.BOUNCE_SIZE);
+            f.store("i32", s, size, L.BOUNCE_SIZE + 4);
+          },
+          () => {
+            f.call(copyBytes, [bounce, host, first]);
+            f.call(copyBytes, [add(bounce, first), host2, rest]);
+          },
+        );
+        f.return(bounce);
+      });
+      f.set(host, call<I32>(fill, s, va, access, el));
+      f.if(host, watch);
+      f.return(host);
+    },
+    { export: true },
+  );
 
   const bounceCommit = module.func("bounceCommit", [I32], [], (f, s) => {
     const bounce = f.temp(add(s, L.BOUNCE));
     const first = f.temp(load("i32", s, L.BOUNCE_SIZE));
     f.call(copyBytes, [load("i32", s, L.BOUNCE_HOST), bounce, first]);
-    f.call(copyBytes, [load("i32", s, L.BOUNCE_HOST + 4), add(bounce, first), sub(load("i32", s, L.BOUNCE_SIZE + 4), first)]);
+    f.call(copyBytes, [
+      load("i32", s, L.BOUNCE_HOST + 4),
+      add(bounce, first),
+      sub(load("i32", s, L.BOUNCE_SIZE + 4), first),
+    ]);
   });
 
-  const dropWriteEntries = module.func("dropWriteEntries", [I32], [], (f, page) => {
-    eachEntry(f, TLB.WRITE, (entry) =>
-      f.if(eq(and(add(load("i32", entry), load("i32", entry, 8)), PAGE_MASK), page), () => f.store("i64", entry, i64(-1))),
-    );
-  }, { export: true });
+  const dropWriteEntries = module.func(
+    "dropWriteEntries",
+    [I32],
+    [],
+    (f, page) => {
+      eachEntry(f, TLB.WRITE, (entry) =>
+        f.if(eq(and(add(load("i32", entry), load("i32", entry, 8)), PAGE_MASK), page), () =>
+          f.store("i64", entry, i64(-1)),
+        ),
+      );
+    },
+    { export: true },
+  );
 
-  const fetchSlow = module.func("fetchSlow", [I32, I64], [I32], (f, s, va) => {
-    const el = f.temp(load("i32", s, L.EL));
-    const fault = f.local(I32);
-    const host = f.local(I32);
-    f.set(fault, call<I32>(walk.translate, s, va, i32(ACCESS.FETCH | 4), el));
-    f.if(eqz(fault), () => {
-      const pa = f.temp(load("i64", s, M.OUT_PA));
-      f.set(host, call<I32>(walk.hostOf, pa));
-      f.if(host, () => f.if(eqz(call<I32>(allowed, pa, load("i32", s, M.DOMAIN))), () => f.set(host, 0)));
-      f.if(eqz(host), () => f.set(fault, FAULT.VALID | FAULT.EXTERNAL));
-    });
-    f.if(fault, () => {
-      const s1ptw = select(and(fault, FAULT.S1PTW), i32(1 << 7), 0);
-      f.call(abort, [s, va, esrOf(EC.INSTRUCTION_ABORT_LOWER, or(and(fault, FAULT.FSC_MASK), s1ptw)), fault]);
-      f.return(0);
-    });
-    const page = f.temp(and(host, PAGE_MASK));
-    f.if(eqz(call<I32>(needs.isCode, page)), () => f.call(dropWriteEntries, [page]));
-    const aux = f.temp(call<I32>(needs.codePage, page));
-    f.call(writeEntry, [s, entryOf(s, el, TLB.FETCH, va), va, host, aux]);
-    f.return(host);
-  }, { export: true });
+  const fetchSlow = module.func(
+    "fetchSlow",
+    [I32, I64],
+    [I32],
+    (f, s, va) => {
+      const el = f.temp(load("i32", s, L.EL));
+      const fault = f.local(I32);
+      const host = f.local(I32);
+      f.set(fault, call<I32>(walk.translate, s, va, i32(ACCESS.FETCH | 4), el));
+      f.if(eqz(fault), () => {
+        const pa = f.temp(load("i64", s, M.OUT_PA));
+        f.set(host, call<I32>(walk.hostOf, pa));
+        f.if(host, () => f.if(eqz(call<I32>(allowed, pa, load("i32", s, M.DOMAIN))), () => f.set(host, 0)));
+        f.if(eqz(host), () => f.set(fault, FAULT.VALID | FAULT.EXTERNAL));
+      });
+      f.if(fault, () => {
+        const s1ptw = select(and(fault, FAULT.S1PTW), i32(1 << 7), 0);
+        f.call(abort, [s, va, esrOf(EC.INSTRUCTION_ABORT_LOWER, or(and(fault, FAULT.FSC_MASK), s1ptw)), fault]);
+        f.return(0);
+      });
+      const page = f.temp(and(host, PAGE_MASK));
+      f.if(eqz(call<I32>(needs.isCode, page)), () => f.call(dropWriteEntries, [page]));
+      const aux = f.temp(call<I32>(needs.codePage, page));
+      f.call(writeEntry, [s, entryOf(s, el, TLB.FETCH, va), va, host, aux]);
+      f.return(host);
+    },
+    { export: true },
+  );
 
   return { memSlow, bounceCommit, fetchSlow, dataAbort, dropWriteEntries };
 }

@@ -33,7 +33,10 @@ export class Tlb {
   dropNonGlobal(): void {
     const state = this.#state;
     const count = state.get(M.NG_COUNT);
-    if (count >= M.NG_LOG_ENTRIES) return this.dropAll();
+    if (count >= M.NG_LOG_ENTRIES) {
+      this.dropAll();
+      return;
+    }
     const words = state.i32;
     for (let i = 0; i < count; i++) {
       const entry = state.get(M.NG_LOG + i * 4) >>> 2;
@@ -54,7 +57,7 @@ export class Tlb {
     const words = state.i32;
     const low = pageLow << 12;
     const high = ((pageHigh & 0xfff) << 12) | (pageLow >>> 20);
-    const index = this.#first + ((pageLow & (TLB.ENTRIES - 1)) * ENTRY_WORDS);
+    const index = this.#first + (pageLow & (TLB.ENTRIES - 1)) * ENTRY_WORDS;
     for (let array = 0; array < 6; array++) {
       const entry = index + array * TLB.ENTRIES * ENTRY_WORDS;
       if (words[entry] === low && (((words[entry + 1] as number) ^ high) & 0x00ff_ffff) === 0) {

@@ -8,8 +8,35 @@ import { readSlot, readSlot32 } from "../state/access.ts";
 import { ACCESS, L, PSTATE } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
 import {
-  add, and, call, type Expr, eq, eqz, type FunctionBuilder, type FunctionRef, gtS, I32, I64, i32, i64,
-  leU, load, ltS, ltU, type ModuleBuilder, mul, ne, or, select, shl, shrS, shrU, sub, toI32, toI64U, xor,
+  add,
+  and,
+  call,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  gtS,
+  I32,
+  I64,
+  i32,
+  i64,
+  leU,
+  load,
+  ltS,
+  ltU,
+  type ModuleBuilder,
+  mul,
+  ne,
+  or,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
+  xor,
 } from "../wasm/index.ts";
 import { ATTR, FAULT, M } from "./layout.ts";
 
@@ -49,7 +76,14 @@ function granule(f: FunctionBuilder, grain: Expr<I32>): Expr<I32> {
 function outputBits(f: FunctionBuilder, ps: Expr<I32>): Expr<I32> {
   const out = f.local(I32);
   f.set(out, PA_BITS);
-  for (const [code, bits] of [[0, 32], [1, 36], [2, 40], [3, 42], [4, 44]] as const) f.if(eq(ps, code), () => f.set(out, bits));
+  for (const [code, bits] of [
+    [0, 32],
+    [1, 36],
+    [2, 40],
+    [3, 42],
+    [4, 44],
+  ] as const)
+    f.if(eq(ps, code), () => f.set(out, bits));
   return out;
 }
 
@@ -59,7 +93,9 @@ export function defineWalk(module: ModuleBuilder): WalkFunctions {
 
   const hostOf = module.func("hostOf", [I64], [I32], (f, pa) => {
     const offset = f.temp(sub(pa, load("i64", i32(REGION.DRAM_BASE))));
-    f.if(ltU(offset, load("i64", i32(REGION.DRAM_SIZE))), () => f.return(add(toI32(offset), load("i32", i32(REGION.DRAM_OFFSET)))));
+    f.if(ltU(offset, load("i64", i32(REGION.DRAM_SIZE))), () =>
+      f.return(add(toI32(offset), load("i32", i32(REGION.DRAM_OFFSET)))),
+    );
     f.return(0);
   });
 
@@ -88,7 +124,9 @@ export function defineWalk(module: ModuleBuilder): WalkFunctions {
     f.set(lsb, add(grain, mul(sub(i32(3), level), stride)));
     // SL0 must fit T0SZ: up to 16 concatenated tables at the first level.
     const top = f.temp(add(lsb, stride));
-    f.if(or(or(ltS(level, 0), or(gtS(iaBits, PA_BITS), leU(iaBits, lsb))), gtS(iaBits, add(top, 4))), () => fail(i32(FAULT.TRANSLATION)));
+    f.if(or(or(ltS(level, 0), or(gtS(iaBits, PA_BITS), leU(iaBits, lsb))), gtS(iaBits, add(top, 4))), () =>
+      fail(i32(FAULT.TRANSLATION)),
+    );
     f.if(ne(shrU(ipa, toI64U(iaBits)), 0), () => fail(i32(FAULT.TRANSLATION)));
     const paBits = outputBits(f, field(vtcr, 18, 16));
     const table = f.local(I64);
@@ -134,170 +172,194 @@ export function defineWalk(module: ModuleBuilder): WalkFunctions {
     f.return(0);
   });
 
-  const translate = module.func("translate", [I32, I64, I32, I32], [I32], (f, s, va, access, el) => {
-    const fault = f.local(I32);
-    const ipa = f.local(I64);
-    const attr = f.local(I32);
-    const size = f.local(I32);
-    const isFetch = f.temp(ne(and(access, ACCESS.FETCH), 0));
-    // What the access needs. Cache maintenance needs no permission beyond a mapping at EL1, readability at EL0.
-    const need = f.local(I32);
-    f.if(
-      isFetch,
-      () => f.set(need, ATTR.EXECUTE),
-      () =>
-        f.if(
-          and(access, ACCESS.MAINTENANCE),
-          () => f.set(need, select(el, i32(0), ATTR.READ)),
-          () => f.set(need, select(ne(and(access, ACCESS.WRITE), 0), select(ne(and(access, ACCESS.ATOMIC), 0), i32(ATTR.READ | ATTR.WRITE), ATTR.WRITE), ATTR.READ)),
-        ),
-    );
-    const done = (code: Expr<I32>) => {
-      f.set(fault, code);
-      f.store("i32", s, fault, M.OUT_FAULT);
-      f.return(fault);
-    };
-    const tcr = f.temp(readSlot(s, "TCR_EL1"));
-    const tcrLow = f.temp(toI32(tcr));
-    const upper = f.temp(bit64(va, 55));
-    const tbi = f.temp(select(upper, bit64(tcr, 38), bit64(tcr, 37)));
-    const hcr = f.temp(readSlot32(s, "HCR_EL2"));
-    f.if(
-      or(eqz(and(readSlot32(s, "SCTLR_EL1"), 1)), ne(and(hcr, HCR_DC), 0)),
-      () => {
-        // Stage 1 off: the VA is the IPA; data is Device-nGnRnE unless HCR_EL2.DC.
-        f.set(ipa, select(tbi, shrS(shl(va, 8), 8), va));
-        f.set(ipa, select(tbi, and(ipa, 0x00ff_ffff_ffff_ffffn), ipa));
-        f.if(ne(shrU(ipa, PA_BITS), 0), () => done(i32(FAULT.VALID | FAULT.ADDRESS_SIZE)));
-        f.set(attr, ATTR.READ | ATTR.WRITE | ATTR.EXECUTE);
-        f.if(
-          ne(and(hcr, HCR_DC), 0),
-          () => f.set(attr, or(attr, 0xff << ATTR.MAIR_SHIFT)),
-          () => f.if(eqz(isFetch), () => f.set(attr, or(attr, ATTR.DEVICE | (2 << ATTR.SH_SHIFT)))),
-        );
-        f.set(size, 47);
-      },
-      () => {
-        const translation0 = FAULT.VALID | FAULT.TRANSLATION;
-        // EPD0, EPD1, E0PD0, E0PD1
-        f.if(and(shrU(tcrLow, select(upper, i32(23), 7)), 1), () => done(i32(translation0)));
-        f.if(and(eqz(el), select(upper, bit64(tcr, 56), bit64(tcr, 55))), () => done(i32(translation0)));
-        const txsz = f.local(I32);
-        f.set(txsz, and(shrU(tcrLow, select(upper, i32(16), 0)), 0x3f));
-        // Outside 16-39 is constrained unpredictable: the nearest legal value.
-        f.set(txsz, select(ltS(txsz, 16), i32(16), select(gtS(txsz, 39), i32(39), txsz)));
-        const iaBits = f.temp(sub(i32(64), txsz));
-        // Bits above the input range must repeat bit 55; bits 63:56 count unless TBI.
-        const extended = f.temp(select(tbi, shrS(shl(va, 8), 8), va));
-        f.if(ne(shrS(extended, toI64U(iaBits)), select(upper, i64(-1), i64(0))), () => done(i32(translation0)));
-        const tg0 = f.temp(field(tcrLow, 15, 14));
-        const tg1 = f.temp(shrU(tcrLow, 30));
-        const grain = f.temp(
-          select(upper, select(eq(tg1, 1), i32(14), select(eq(tg1, 3), i32(16), 12)), select(eq(tg0, 1), i32(16), select(eq(tg0, 2), i32(14), 12))),
-        );
-        const stride = granule(f, grain);
-        const ipaBits = outputBits(f, and(toI32(shrU(tcr, 32)), 7));
-        // level = 4 - ceil((iaBits - grain) / stride); iaBits - grain is 9..36
-        const level = f.local(I32);
-        const lsb = f.local(I32);
-        f.set(level, 3);
-        f.set(lsb, grain);
-        f.loop((again) => {
-          f.if(gtS(iaBits, add(lsb, stride)), () => {
-            f.set(level, sub(level, 1));
-            f.set(lsb, add(lsb, stride));
-            f.br(again);
+  const translate = module.func(
+    "translate",
+    [I32, I64, I32, I32],
+    [I32],
+    (f, s, va, access, el) => {
+      const fault = f.local(I32);
+      const ipa = f.local(I64);
+      const attr = f.local(I32);
+      const size = f.local(I32);
+      const isFetch = f.temp(ne(and(access, ACCESS.FETCH), 0));
+      // What the access needs. Cache maintenance needs no permission beyond a mapping at EL1, readability at EL0.
+      const need = f.local(I32);
+      f.if(
+        isFetch,
+        () => f.set(need, ATTR.EXECUTE),
+        () =>
+          f.if(
+            and(access, ACCESS.MAINTENANCE),
+            () => f.set(need, select(el, i32(0), ATTR.READ)),
+            () =>
+              f.set(
+                need,
+                select(
+                  ne(and(access, ACCESS.WRITE), 0),
+                  select(ne(and(access, ACCESS.ATOMIC), 0), i32(ATTR.READ | ATTR.WRITE), ATTR.WRITE),
+                  ATTR.READ,
+                ),
+              ),
+          ),
+      );
+      const done = (code: Expr<I32>) => {
+        f.set(fault, code);
+        f.store("i32", s, fault, M.OUT_FAULT);
+        f.return(fault);
+      };
+      const tcr = f.temp(readSlot(s, "TCR_EL1"));
+      const tcrLow = f.temp(toI32(tcr));
+      const upper = f.temp(bit64(va, 55));
+      const tbi = f.temp(select(upper, bit64(tcr, 38), bit64(tcr, 37)));
+      const hcr = f.temp(readSlot32(s, "HCR_EL2"));
+      f.if(
+        or(eqz(and(readSlot32(s, "SCTLR_EL1"), 1)), ne(and(hcr, HCR_DC), 0)),
+        () => {
+          // Stage 1 off: the VA is the IPA; data is Device-nGnRnE unless HCR_EL2.DC.
+          f.set(ipa, select(tbi, shrS(shl(va, 8), 8), va));
+          f.set(ipa, select(tbi, and(ipa, 0x00ff_ffff_ffff_ffffn), ipa));
+          f.if(ne(shrU(ipa, PA_BITS), 0), () => done(i32(FAULT.VALID | FAULT.ADDRESS_SIZE)));
+          f.set(attr, ATTR.READ | ATTR.WRITE | ATTR.EXECUTE);
+          f.if(
+            ne(and(hcr, HCR_DC), 0),
+            () => f.set(attr, or(attr, 0xff << ATTR.MAIR_SHIFT)),
+            () => f.if(eqz(isFetch), () => f.set(attr, or(attr, ATTR.DEVICE | (2 << ATTR.SH_SHIFT)))),
+          );
+          f.set(size, 47);
+        },
+        () => {
+          const translation0 = FAULT.VALID | FAULT.TRANSLATION;
+          // EPD0, EPD1, E0PD0, E0PD1
+          f.if(and(shrU(tcrLow, select(upper, i32(23), 7)), 1), () => done(i32(translation0)));
+          f.if(and(eqz(el), select(upper, bit64(tcr, 56), bit64(tcr, 55))), () => done(i32(translation0)));
+          const txsz = f.local(I32);
+          f.set(txsz, and(shrU(tcrLow, select(upper, i32(16), 0)), 0x3f));
+          // Outside 16-39 is constrained unpredictable: the nearest legal value.
+          f.set(txsz, select(ltS(txsz, 16), i32(16), select(gtS(txsz, 39), i32(39), txsz)));
+          const iaBits = f.temp(sub(i32(64), txsz));
+          // Bits above the input range must repeat bit 55; bits 63:56 count unless TBI.
+          const extended = f.temp(select(tbi, shrS(shl(va, 8), 8), va));
+          f.if(ne(shrS(extended, toI64U(iaBits)), select(upper, i64(-1), i64(0))), () => done(i32(translation0)));
+          const tg0 = f.temp(field(tcrLow, 15, 14));
+          const tg1 = f.temp(shrU(tcrLow, 30));
+          const grain = f.temp(
+            select(
+              upper,
+              select(eq(tg1, 1), i32(14), select(eq(tg1, 3), i32(16), 12)),
+              select(eq(tg0, 1), i32(16), select(eq(tg0, 2), i32(14), 12)),
+            ),
+          );
+          const stride = granule(f, grain);
+          const ipaBits = outputBits(f, and(toI32(shrU(tcr, 32)), 7));
+          // level = 4 - ceil((iaBits - grain) / stride); iaBits - grain is 9..36
+          const level = f.local(I32);
+          const lsb = f.local(I32);
+          f.set(level, 3);
+          f.set(lsb, grain);
+          f.loop((again) => {
+            f.if(gtS(iaBits, add(lsb, stride)), () => {
+              f.set(level, sub(level, 1));
+              f.set(lsb, add(lsb, stride));
+              f.br(again);
+            });
           });
-        });
-        const table = f.local(I64);
-        f.set(table, and(select(upper, readSlot(s, "TTBR1_EL1"), readSlot(s, "TTBR0_EL1")), 0x0000_ffff_ffff_fffen));
-        f.if(ne(shrU(table, toI64U(ipaBits)), 0), () => done(i32(FAULT.VALID | FAULT.ADDRESS_SIZE)));
-        const index = f.local(I64);
-        const inputMask = f.temp(sub(shl(i64(1), toI64U(iaBits)), 1));
-        f.set(index, shrU(and(va, inputMask), toI64U(lsb)));
-        // A table of fewer than 8 entries is aligned to its size, never below 8 bytes: low bits of TTBR are RES0.
-        f.set(table, and(table, sub(i64(0), shl(i64(8), toI64U(sub(iaBits, lsb))))));
-        const descriptor = f.local(I64);
-        /** Bits 63:59 of the table descriptors on the way, or-ed. */
-        const inherited = f.local(I64);
-        f.set(inherited, 0);
-        f.loop((again) => {
-          const address = f.temp(add(table, shl(index, 3)));
-          f.set(fault, call<I32>(stage2, s, address, i32(ATTR.READ), i32(1), i32(1)));
-          f.if(fault, () => done(fault));
-          const host = f.temp(call<I32>(hostOf, s2Pa));
-          f.if(eqz(host), () => done(or(level, FAULT.VALID | FAULT.EXTERNAL_WALK)));
-          f.set(descriptor, load("i64", host));
+          const table = f.local(I64);
+          f.set(table, and(select(upper, readSlot(s, "TTBR1_EL1"), readSlot(s, "TTBR0_EL1")), 0x0000_ffff_ffff_fffen));
+          f.if(ne(shrU(table, toI64U(ipaBits)), 0), () => done(i32(FAULT.VALID | FAULT.ADDRESS_SIZE)));
+          const index = f.local(I64);
+          const inputMask = f.temp(sub(shl(i64(1), toI64U(iaBits)), 1));
+          f.set(index, shrU(and(va, inputMask), toI64U(lsb)));
+          // A table of fewer than 8 entries is aligned to its size, never below 8 bytes: low bits of TTBR are RES0.
+          f.set(table, and(table, sub(i64(0), shl(i64(8), toI64U(sub(iaBits, lsb))))));
+          const descriptor = f.local(I64);
+          /** Bits 63:59 of the table descriptors on the way, or-ed. */
+          const inherited = f.local(I64);
+          f.set(inherited, 0);
+          f.loop((again) => {
+            const address = f.temp(add(table, shl(index, 3)));
+            f.set(fault, call<I32>(stage2, s, address, i32(ATTR.READ), i32(1), i32(1)));
+            f.if(fault, () => done(fault));
+            const host = f.temp(call<I32>(hostOf, s2Pa));
+            f.if(eqz(host), () => done(or(level, FAULT.VALID | FAULT.EXTERNAL_WALK)));
+            f.set(descriptor, load("i64", host));
+            const low = f.temp(toI32(descriptor));
+            f.if(eqz(and(low, 1)), () => done(or(level, FAULT.VALID | FAULT.TRANSLATION)));
+            f.if(and(and(shrU(low, 1), 1), ltS(level, 3)), () => {
+              f.set(inherited, or(inherited, descriptor));
+              f.set(table, tableAddress(descriptor, grain));
+              f.if(ne(shrU(table, toI64U(ipaBits)), 0), () => done(or(level, FAULT.VALID | FAULT.ADDRESS_SIZE)));
+              f.set(level, add(level, 1));
+              f.set(lsb, sub(lsb, stride));
+              f.set(index, and(shrU(va, toI64U(lsb)), sub(shl(i64(1), toI64U(stride)), 1)));
+              f.br(again);
+            });
+            f.if(invalidLeaf(low, level, grain), () => done(or(level, FAULT.VALID | FAULT.TRANSLATION)));
+          });
           const low = f.temp(toI32(descriptor));
-          f.if(eqz(and(low, 1)), () => done(or(level, FAULT.VALID | FAULT.TRANSLATION)));
-          f.if(and(and(shrU(low, 1), 1), ltS(level, 3)), () => {
-            f.set(inherited, or(inherited, descriptor));
-            f.set(table, tableAddress(descriptor, grain));
-            f.if(ne(shrU(table, toI64U(ipaBits)), 0), () => done(or(level, FAULT.VALID | FAULT.ADDRESS_SIZE)));
-            f.set(level, add(level, 1));
-            f.set(lsb, sub(lsb, stride));
-            f.set(index, and(shrU(va, toI64U(lsb)), sub(shl(i64(1), toI64U(stride)), 1)));
-            f.br(again);
-          });
-          f.if(invalidLeaf(low, level, grain), () => done(or(level, FAULT.VALID | FAULT.TRANSLATION)));
-        });
-        const low = f.temp(toI32(descriptor));
-        const offsetMask = f.temp(sub(shl(i64(1), toI64U(lsb)), 1));
-        const base = f.temp(and(and(descriptor, ADDRESS_47_0), xor(offsetMask, -1)));
-        f.if(ne(shrU(base, toI64U(ipaBits)), 0), () => done(or(level, FAULT.VALID | FAULT.ADDRESS_SIZE)));
-        f.if(eqz(and(low, 1 << 10)), () => done(or(level, FAULT.VALID | FAULT.ACCESS_FLAG)));
-        f.set(ipa, or(base, and(va, offsetMask)));
-        f.set(size, lsb);
+          const offsetMask = f.temp(sub(shl(i64(1), toI64U(lsb)), 1));
+          const base = f.temp(and(and(descriptor, ADDRESS_47_0), xor(offsetMask, -1)));
+          f.if(ne(shrU(base, toI64U(ipaBits)), 0), () => done(or(level, FAULT.VALID | FAULT.ADDRESS_SIZE)));
+          f.if(eqz(and(low, 1 << 10)), () => done(or(level, FAULT.VALID | FAULT.ACCESS_FLAG)));
+          f.set(ipa, or(base, and(va, offsetMask)));
+          f.set(size, lsb);
 
-        const mair = f.temp(and(toI32(shrU(readSlot(s, "MAIR_EL1"), toI64U(shl(field(low, 4, 2), 3)))), 0xff));
-        f.set(attr, or(shl(mair, ATTR.MAIR_SHIFT), shl(field(low, 9, 8), ATTR.SH_SHIFT)));
-        f.if(eqz(and(mair, 0xf0)), () => f.set(attr, or(attr, ATTR.DEVICE)));
-        f.if(and(low, 1 << 11), () => f.set(attr, or(attr, ATTR.NON_GLOBAL)));
-        // APTable[0] (61) takes EL0 access away, APTable[1] (62) write access; UXNTable (60), PXNTable (59)
-        const user = f.temp(and(and(shrU(low, 6), 1), xor(bit64(inherited, 61), 1)));
-        const writable = f.temp(xor(or(and(shrU(low, 7), 1), bit64(inherited, 62)), 1));
-        const uxn = or(bit64(descriptor, 54), bit64(inherited, 60));
-        const pxn = or(bit64(descriptor, 53), bit64(inherited, 59));
-        const wxn = f.temp(and(shrU(readSlot32(s, "SCTLR_EL1"), 19), 1));
-        const userWritable = f.temp(and(user, writable));
-        f.if(user, () => f.set(attr, or(attr, ATTR.USER)));
-        f.if(
-          el,
-          () => {
-            // Writable at EL0 is never executable at EL1.
-            const noExecute = or(or(pxn, userWritable), and(wxn, writable));
-            f.set(attr, or(attr, select(noExecute, i32(0), ATTR.EXECUTE)));
-            const pan = and(user, and(ne(and(load("i32", s, L.PSTATE), PSTATE.PAN), 0), eqz(and(access, WALK.NO_PAN | ACCESS.MAINTENANCE))));
-            f.if(eqz(pan), () => f.set(attr, or(attr, select(writable, i32(ATTR.READ | ATTR.WRITE), ATTR.READ))));
-          },
-          () => {
-            const noExecute = or(uxn, and(wxn, userWritable));
-            f.set(attr, or(attr, select(noExecute, i32(0), ATTR.EXECUTE)));
-            f.if(user, () => f.set(attr, or(attr, select(writable, i32(ATTR.READ | ATTR.WRITE), ATTR.READ))));
-          },
-        );
-        // Device memory wants alignment; that fault comes before permission.
-        f.if(misalignedDevice(attr, va, access, isFetch), () => done(i32(FAULT.VALID | FAULT.ALIGNMENT)));
-        f.if(ne(and(attr, need), need), () => done(or(level, FAULT.VALID | FAULT.PERMISSION)));
-      },
-    );
-    f.if(misalignedDevice(attr, va, access, isFetch), () => done(i32(FAULT.VALID | FAULT.ALIGNMENT)));
-    f.store("i64", s, ipa, M.OUT_IPA);
-    f.store("i32", s, attr, M.OUT_ATTR);
-    f.if(and(access, WALK.STAGE1_ONLY), () => done(i32(0)));
-    f.set(fault, call<I32>(stage2, s, ipa, need, el, i32(0)));
-    f.if(fault, () => done(fault));
-    f.store("i64", s, s2Pa, M.OUT_PA);
-    // Both stages must allow it; the stricter memory type wins.
-    f.set(attr, or(and(attr, or(s2Attr, ~7)), and(s2Attr, ATTR.DEVICE)));
-    f.if(misalignedDevice(attr, va, access, isFetch), () => {
-      f.store("i64", s, ipa, M.OUT_FAULT_IPA);
-      done(i32(FAULT.VALID | FAULT.ALIGNMENT));
-    });
-    f.set(attr, or(attr, shl(size, ATTR.SIZE_SHIFT)));
-    f.store("i32", s, attr, M.OUT_ATTR);
-    done(i32(0));
-  }, { export: true });
+          const mair = f.temp(and(toI32(shrU(readSlot(s, "MAIR_EL1"), toI64U(shl(field(low, 4, 2), 3)))), 0xff));
+          f.set(attr, or(shl(mair, ATTR.MAIR_SHIFT), shl(field(low, 9, 8), ATTR.SH_SHIFT)));
+          f.if(eqz(and(mair, 0xf0)), () => f.set(attr, or(attr, ATTR.DEVICE)));
+          f.if(and(low, 1 << 11), () => f.set(attr, or(attr, ATTR.NON_GLOBAL)));
+          // APTable[0] (61) takes EL0 access away, APTable[1] (62) write access; UXNTable (60), PXNTable (59)
+          const user = f.temp(and(and(shrU(low, 6), 1), xor(bit64(inherited, 61), 1)));
+          const writable = f.temp(xor(or(and(shrU(low, 7), 1), bit64(inherited, 62)), 1));
+          const uxn = or(bit64(descriptor, 54), bit64(inherited, 60));
+          const pxn = or(bit64(descriptor, 53), bit64(inherited, 59));
+          const wxn = f.temp(and(shrU(readSlot32(s, "SCTLR_EL1"), 19), 1));
+          const userWritable = f.temp(and(user, writable));
+          f.if(user, () => f.set(attr, or(attr, ATTR.USER)));
+          f.if(
+            el,
+            () => {
+              // Writable at EL0 is never executable at EL1.
+              const noExecute = or(or(pxn, userWritable), and(wxn, writable));
+              f.set(attr, or(attr, select(noExecute, i32(0), ATTR.EXECUTE)));
+              const pan = and(
+                user,
+                and(
+                  ne(and(load("i32", s, L.PSTATE), PSTATE.PAN), 0),
+                  eqz(and(access, WALK.NO_PAN | ACCESS.MAINTENANCE)),
+                ),
+              );
+              f.if(eqz(pan), () => f.set(attr, or(attr, select(writable, i32(ATTR.READ | ATTR.WRITE), ATTR.READ))));
+            },
+            () => {
+              const noExecute = or(uxn, and(wxn, userWritable));
+              f.set(attr, or(attr, select(noExecute, i32(0), ATTR.EXECUTE)));
+              f.if(user, () => f.set(attr, or(attr, select(writable, i32(ATTR.READ | ATTR.WRITE), ATTR.READ))));
+            },
+          );
+          // Device memory wants alignment; that fault comes before permission.
+          f.if(misalignedDevice(attr, va, access, isFetch), () => done(i32(FAULT.VALID | FAULT.ALIGNMENT)));
+          f.if(ne(and(attr, need), need), () => done(or(level, FAULT.VALID | FAULT.PERMISSION)));
+        },
+      );
+      f.if(misalignedDevice(attr, va, access, isFetch), () => done(i32(FAULT.VALID | FAULT.ALIGNMENT)));
+      f.store("i64", s, ipa, M.OUT_IPA);
+      f.store("i32", s, attr, M.OUT_ATTR);
+      f.if(and(access, WALK.STAGE1_ONLY), () => done(i32(0)));
+      f.set(fault, call<I32>(stage2, s, ipa, need, el, i32(0)));
+      f.if(fault, () => done(fault));
+      f.store("i64", s, s2Pa, M.OUT_PA);
+      // Both stages must allow it; the stricter memory type wins.
+      f.set(attr, or(and(attr, or(s2Attr, ~7)), and(s2Attr, ATTR.DEVICE)));
+      f.if(misalignedDevice(attr, va, access, isFetch), () => {
+        f.store("i64", s, ipa, M.OUT_FAULT_IPA);
+        done(i32(FAULT.VALID | FAULT.ALIGNMENT));
+      });
+      f.set(attr, or(attr, shl(size, ATTR.SIZE_SHIFT)));
+      f.store("i32", s, attr, M.OUT_ATTR);
+      done(i32(0));
+    },
+    { export: true },
+  );
 
   return { translate, hostOf };
 }

@@ -2,7 +2,7 @@
 import { defineEntry, type EntryFunctions } from "../exception/entry.ts";
 import { defineFill, type FillFunctions } from "../mmu/fill.ts";
 import { defineWalk, type WalkFunctions } from "../mmu/walk.ts";
-import { defineDispatch, type DispatchFunctions } from "../sysreg/dispatch.ts";
+import { type DispatchFunctions, defineDispatch } from "../sysreg/dispatch.ts";
 import { type FunctionRef, I32, I64, type ModuleBuilder } from "../wasm/index.ts";
 
 /** TypeScript functions that the module imports from "system". All take the address of the state block first. */
@@ -44,16 +44,27 @@ export interface InterpreterRefs {
 }
 
 /** `SYSTEM_FUNCTIONS` of the seam, and more that only the system side uses. */
-export type SystemRefs = WalkFunctions & EntryFunctions & FillFunctions & DispatchFunctions & { readonly waitHint: FunctionRef };
+export type SystemRefs = WalkFunctions &
+  EntryFunctions &
+  FillFunctions &
+  DispatchFunctions & { readonly waitHint: FunctionRef };
 
 /**
  * Define the system side. Its functions are exported by name (translate, setPstate, enterEl1, enterEl2, takeSync,
  * contextChanged, composeSpsr, memSlow, fetchSlow, dropWriteEntries).
  */
-export function defineSystem(module: ModuleBuilder, imports: SystemImportRefs, interpreter: InterpreterRefs): SystemRefs {
+export function defineSystem(
+  module: ModuleBuilder,
+  imports: SystemImportRefs,
+  interpreter: InterpreterRefs,
+): SystemRefs {
   const walk = defineWalk(module);
   const entry = defineEntry(module, { ...interpreter, returnSs: imports.returnSs });
   const fill = defineFill(module, walk, entry, { ...interpreter, watchpoint: imports.watchpoint });
-  const dispatch = defineDispatch(module, entry, { ...interpreter, slowRead: imports.slowRead, slowWrite: imports.slowWrite });
+  const dispatch = defineDispatch(module, entry, {
+    ...interpreter,
+    slowRead: imports.slowRead,
+    slowWrite: imports.slowWrite,
+  });
   return { ...walk, ...entry, ...fill, ...dispatch, waitHint: imports.waitHint };
 }

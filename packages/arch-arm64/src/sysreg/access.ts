@@ -7,9 +7,9 @@
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
 import { ATTR, FAULT, M } from "../mmu/layout.ts";
 import { WALK } from "../mmu/walk.ts";
-import { type StateBlock, S } from "../state/block.ts";
-import { ACCESS, L, LEAVE, PENDING } from "../state/layout.ts";
+import { S, type StateBlock } from "../state/block.ts";
 import type { PeCore } from "../state/core.ts";
+import { ACCESS, L, LEAVE, PENDING } from "../state/layout.ts";
 import { Route, routeOf, updateControls } from "./controls.ts";
 import { SYSTEM_REGISTERS, type SystemRegister, systemRegisterAt } from "./table.ts";
 
@@ -24,7 +24,15 @@ const LOW32 = 0xffff_ffffn;
 /** ISS of a trapped MSR, MRS or system instruction. Source: DDI 0487 D19.2.40. */
 function systemSyndrome(word: number, isRead: boolean): number {
   const field = (low: number, width: number) => (word >>> low) & ((1 << width) - 1);
-  return (field(19, 2) << 20) | (field(5, 3) << 17) | (field(16, 3) << 14) | (field(12, 4) << 10) | (field(0, 5) << 5) | (field(8, 4) << 1) | (isRead ? 1 : 0);
+  return (
+    (field(19, 2) << 20) |
+    (field(5, 3) << 17) |
+    (field(16, 3) << 14) |
+    (field(12, 4) << 10) |
+    (field(0, 5) << 5) |
+    (field(8, 4) << 1) |
+    (isRead ? 1 : 0)
+  );
 }
 
 interface Behaviour {
@@ -46,54 +54,140 @@ const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
   MIDR_EL1: { read: (pe) => pe.state.slot(S.VPIDR) },
   MPIDR_EL1: { read: (pe) => pe.state.slot(S.VMPIDR) },
   DCZID_EL0: number((pe) => {
-    const prohibited = (pe.state.low(S.HCR) & HCR.TDZ) !== 0 || (pe.state.get(L.EL) === 0 && (pe.state.low(S.SCTLR) & SCTLR.DZE) === 0);
+    const prohibited =
+      (pe.state.low(S.HCR) & HCR.TDZ) !== 0 || (pe.state.get(L.EL) === 0 && (pe.state.low(S.SCTLR) & SCTLR.DZE) === 0);
     return (prohibited ? 16 : 0) | 4;
   }),
   ISR_EL1: number((pe) => pe.lines() & 0x1c0),
   SP_EL0: {},
-  OSLAR_EL1: number(() => 0, (pe, value) => pe.state.setLow(S.OSLSR, (pe.state.low(S.OSLSR) & ~2) | ((value & 1) << 1))),
-  DBGCLAIMSET_EL1: number(() => 0xff, (pe, value) => { pe.claim |= value & 0xff; }),
-  DBGCLAIMCLR_EL1: number((pe) => pe.claim, (pe, value) => { pe.claim &= ~value; }),
+  OSLAR_EL1: number(
+    () => 0,
+    (pe, value) => pe.state.setLow(S.OSLSR, (pe.state.low(S.OSLSR) & ~2) | ((value & 1) << 1)),
+  ),
+  DBGCLAIMSET_EL1: number(
+    () => 0xff,
+    (pe, value) => {
+      pe.claim |= value & 0xff;
+    },
+  ),
+  DBGCLAIMCLR_EL1: number(
+    (pe) => pe.claim,
+    (pe, value) => {
+      pe.claim &= ~value;
+    },
+  ),
 
   CNTPCT_EL0: number((pe) => pe.account().cntpctNumber),
   CNTVCT_EL0: { readNumber: (pe) => pe.account().cntvctNumber, read: (pe) => pe.account().cntvct },
-  CNTV_CTL_EL0: number((pe) => pe.account().readControl(true), (pe, value) => pe.state.setLow(S.CNTV_CTL, value & 3)),
-  CNTP_CTL_EL0: number((pe) => pe.account().readControl(false), (pe, value) => pe.state.setLow(S.CNTP_CTL, value & 3)),
-  CNTV_TVAL_EL0: { read: (pe) => pe.account().readTimerValue(true), write: (pe, value) => pe.account().writeTimerValue(true, value) },
-  CNTP_TVAL_EL0: { read: (pe) => pe.account().readTimerValue(false), write: (pe, value) => pe.account().writeTimerValue(false, value) },
+  CNTV_CTL_EL0: number(
+    (pe) => pe.account().readControl(true),
+    (pe, value) => pe.state.setLow(S.CNTV_CTL, value & 3),
+  ),
+  CNTP_CTL_EL0: number(
+    (pe) => pe.account().readControl(false),
+    (pe, value) => pe.state.setLow(S.CNTP_CTL, value & 3),
+  ),
+  CNTV_TVAL_EL0: {
+    read: (pe) => pe.account().readTimerValue(true),
+    write: (pe, value) => pe.account().writeTimerValue(true, value),
+  },
+  CNTP_TVAL_EL0: {
+    read: (pe) => pe.account().readTimerValue(false),
+    write: (pe, value) => pe.account().writeTimerValue(false, value),
+  },
 
-  ICC_PMR_EL1: number((pe) => pe.gic.pmr, (pe, value) => { pe.gic.pmr = value; }),
+  ICC_PMR_EL1: number(
+    (pe) => pe.gic.pmr,
+    (pe, value) => {
+      pe.gic.pmr = value;
+    },
+  ),
   ICC_IAR0_EL1: number((pe) => pe.gic.acknowledge(false)),
   ICC_IAR1_EL1: number((pe) => pe.gic.acknowledge(true)),
-  ICC_EOIR0_EL1: number(() => 0, (pe, value) => pe.gic.endOfInterrupt(false, value)),
-  ICC_EOIR1_EL1: number(() => 0, (pe, value) => pe.gic.endOfInterrupt(true, value)),
+  ICC_EOIR0_EL1: number(
+    () => 0,
+    (pe, value) => pe.gic.endOfInterrupt(false, value),
+  ),
+  ICC_EOIR1_EL1: number(
+    () => 0,
+    (pe, value) => pe.gic.endOfInterrupt(true, value),
+  ),
   ICC_HPPIR0_EL1: number((pe) => pe.gic.highestPendingIntid(false)),
   ICC_HPPIR1_EL1: number((pe) => pe.gic.highestPendingIntid(true)),
-  ICC_BPR0_EL1: number((pe) => pe.gic.bpr0, (pe, value) => { pe.gic.bpr0 = value; }),
-  ICC_BPR1_EL1: number((pe) => pe.gic.bpr1, (pe, value) => { pe.gic.bpr1 = value; }),
-  ICC_AP0R0_EL1: number((pe) => pe.state.low(S.ICH_AP0R0) >>> 0, (pe, value) => pe.state.setLow(S.ICH_AP0R0, value)),
-  ICC_AP1R0_EL1: number((pe) => pe.state.low(S.ICH_AP1R0) >>> 0, (pe, value) => pe.state.setLow(S.ICH_AP1R0, value)),
-  ICC_DIR_EL1: number(() => 0, (pe, value) => pe.gic.deactivateInterrupt(value)),
+  ICC_BPR0_EL1: number(
+    (pe) => pe.gic.bpr0,
+    (pe, value) => {
+      pe.gic.bpr0 = value;
+    },
+  ),
+  ICC_BPR1_EL1: number(
+    (pe) => pe.gic.bpr1,
+    (pe, value) => {
+      pe.gic.bpr1 = value;
+    },
+  ),
+  ICC_AP0R0_EL1: number(
+    (pe) => pe.state.low(S.ICH_AP0R0) >>> 0,
+    (pe, value) => pe.state.setLow(S.ICH_AP0R0, value),
+  ),
+  ICC_AP1R0_EL1: number(
+    (pe) => pe.state.low(S.ICH_AP1R0) >>> 0,
+    (pe, value) => pe.state.setLow(S.ICH_AP1R0, value),
+  ),
+  ICC_DIR_EL1: number(
+    () => 0,
+    (pe, value) => pe.gic.deactivateInterrupt(value),
+  ),
   ICC_RPR_EL1: number((pe) => pe.gic.runningPriority),
   // With neither HCR_EL2.IMO nor FMO the physical interface would get these; there is none behind it.
-  ICC_SGI1R_EL1: number(() => 0, () => undefined),
-  ICC_ASGI1R_EL1: number(() => 0, () => undefined),
-  ICC_SGI0R_EL1: number(() => 0, () => undefined),
-  ICC_CTLR_EL1: number((pe) => pe.gic.ctlr, (pe, value) => { pe.gic.ctlr = value; }),
-  ICC_IGRPEN0_EL1: number((pe) => pe.gic.igrpen0, (pe, value) => { pe.gic.igrpen0 = value; }),
-  ICC_IGRPEN1_EL1: number((pe) => pe.gic.igrpen1, (pe, value) => { pe.gic.igrpen1 = value; }),
+  ICC_SGI1R_EL1: number(
+    () => 0,
+    () => undefined,
+  ),
+  ICC_ASGI1R_EL1: number(
+    () => 0,
+    () => undefined,
+  ),
+  ICC_SGI0R_EL1: number(
+    () => 0,
+    () => undefined,
+  ),
+  ICC_CTLR_EL1: number(
+    (pe) => pe.gic.ctlr,
+    (pe, value) => {
+      pe.gic.ctlr = value;
+    },
+  ),
+  ICC_IGRPEN0_EL1: number(
+    (pe) => pe.gic.igrpen0,
+    (pe, value) => {
+      pe.gic.igrpen0 = value;
+    },
+  ),
+  ICC_IGRPEN1_EL1: number(
+    (pe) => pe.gic.igrpen1,
+    (pe, value) => {
+      pe.gic.igrpen1 = value;
+    },
+  ),
   ICH_MISR_EL2: number((pe) => pe.gic.misr),
   ICH_EISR_EL2: number((pe) => pe.gic.eisr),
   ICH_ELRSR_EL2: number((pe) => pe.gic.elrsr),
 };
 
 /** By slot: what `read` and `write` find in one step. */
-const BEHAVIOUR_BY_SLOT: readonly (Behaviour | undefined)[] = SYSTEM_REGISTERS.map((row) => (row.kind === "call" ? BEHAVIOUR[row.name] : undefined));
+const BEHAVIOUR_BY_SLOT: readonly (Behaviour | undefined)[] = SYSTEM_REGISTERS.map((row) =>
+  row.kind === "call" ? BEHAVIOUR[row.name] : undefined,
+);
 /** By slot, for reads at EL0, reads at EL1, writes at EL0 and EL1: bits 0-3; 4: acknowledges an interrupt. */
 const PERMITTED = Uint8Array.from(
   SYSTEM_REGISTERS,
   ({ el0, el1, name }) =>
-    (el0.includes("r") ? 1 : 0) | (el1.includes("r") ? 2 : 0) | (el0.includes("w") ? 4 : 0) | (el1.includes("w") ? 8 : 0) | (name.startsWith("ICC_IAR") ? 16 : 0),
+    (el0.includes("r") ? 1 : 0) |
+    (el1.includes("r") ? 2 : 0) |
+    (el0.includes("w") ? 4 : 0) |
+    (el1.includes("w") ? 8 : 0) |
+    (name.startsWith("ICC_IAR") ? 16 : 0),
 );
 const ACKNOWLEDGES = 16;
 const TWO_32 = 2 ** 32;
@@ -207,7 +301,7 @@ export class SystemAccess {
     if (row.kind === "inline") return this.#undefined();
     const value = BEHAVIOUR_BY_SLOT[slot]?.readNumber?.(this.#pe) ?? -1;
     if (value >= 0) {
-      state.set(L.SYS_VALUE, value % TWO_32 | 0);
+      state.set(L.SYS_VALUE, (value % TWO_32) | 0);
       state.set(L.SYS_VALUE + 4, (value / TWO_32) | 0);
     } else state.set64(L.SYS_VALUE, readRegister(this.#pe, row));
     if ((permitted & ACKNOWLEDGES) !== 0) this.#pe.interruptsChanged();
@@ -220,7 +314,8 @@ export class SystemAccess {
     const el = state.get(L.EL);
     const row = systemRegisterAt((word >>> 5) & 0x7fff);
     if (row === undefined) return this.#absent(word, false);
-    if (((PERMITTED[row.slot] as number) & (4 << el)) === 0 || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0)) return this.#undefined();
+    if (((PERMITTED[row.slot] as number) & (4 << el)) === 0 || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0))
+      return this.#undefined();
     const route = routeOf(state, row.trap, el, false);
     if (route !== Route.ALLOWED) return this.#trap(route, word, false);
     if (row.kind === "inline") return this.#undefined();
@@ -245,13 +340,15 @@ export class SystemAccess {
       // DC IVAC
       if (crm === 6 && op2 === 1) return hcr & HCR.TPCP ? this.#trap(Route.EL2, word, false) : this.#maintain();
       // DC ISW, CSW, CISW
-      if ((crm === 6 || crm === 10 || crm === 14) && op2 === 2) return hcr & HCR.TSW ? this.#trap(Route.EL2, word, false) : GO_ON;
+      if ((crm === 6 || crm === 10 || crm === 14) && op2 === 2)
+        return hcr & HCR.TSW ? this.#trap(Route.EL2, word, false) : GO_ON;
       // AT S1E1R, S1E1W, S1E0R, S1E0W
       if (crm === 8 && op2 < 4) return this.#addressTranslate(op2);
       return this.#undefined();
     }
     // DC ZVA comes here only when something traps it
-    if (crm === 4 && op2 === 1) return this.#trap(el === 0 && (state.low(S.SCTLR) & SCTLR.DZE) === 0 ? Route.EL1 : Route.EL2, word, false);
+    if (crm === 4 && op2 === 1)
+      return this.#trap(el === 0 && (state.low(S.SCTLR) & SCTLR.DZE) === 0 ? Route.EL1 : Route.EL2, word, false);
     const isDc = crm === 10 || crm === 11 || crm === 14;
     if (op2 !== 1 || (!isDc && crm !== 5)) return this.#undefined();
     if (el === 0 && (state.low(S.SCTLR) & SCTLR.UCI) === 0) return this.#trap(Route.EL1, word, false);
@@ -293,7 +390,10 @@ export class SystemAccess {
       // A stage 2 fault on the stage 1 walk is an abort of the AT itself, to EL2.
       state.setSlot(S.FAR_EL2, state.get64(L.SYS_VALUE));
       state.setSlot(S.HPFAR, (state.get64(M.OUT_FAULT_IPA) >> 8n) & 0x0fff_ffff_fff0n);
-      wasm.enterEl2(state.base, (EC.DATA_ABORT_LOWER << 26) | IL | (1 << 8) | (1 << 7) | (fault & FAULT.FSC_MASK) | (isWrite ? 1 << 6 : 0));
+      wasm.enterEl2(
+        state.base,
+        (EC.DATA_ABORT_LOWER << 26) | IL | (1 << 8) | (1 << 7) | (fault & FAULT.FSC_MASK) | (isWrite ? 1 << 6 : 0),
+      );
       return LEFT;
     }
     if (fault !== 0) {
@@ -338,7 +438,8 @@ export class SystemAccess {
     }
     // The event stream, and another PE's store to a monitored line, end a WFE. Neither is timed here: it ends at once,
     // which the architecture allows.
-    if (isWfe && ((state.low(S.CNTKCTL) & 4) !== 0 || state.get64(L.EXCL_ADDRESS) !== 0xffff_ffff_ffff_ffffn)) return GO_ON;
+    if (isWfe && ((state.low(S.CNTKCTL) & 4) !== 0 || state.get64(L.EXCL_ADDRESS) !== 0xffff_ffff_ffff_ffffn))
+      return GO_ON;
     state.set64(L.PC, state.get64(L.PC) + 4n);
     state.set(L.LEAVE, LEAVE.WAIT);
     return LEFT;

@@ -4,7 +4,7 @@
  */
 import { HCR, MDCR, MDSCR, SCTLR } from "../exception/constants.ts";
 import { M } from "../mmu/layout.ts";
-import { type StateBlock, S, type SystemExports } from "../state/block.ts";
+import { S, type StateBlock, type SystemExports } from "../state/block.ts";
 import { L } from "../state/layout.ts";
 import { TrapGroup as T } from "./table.ts";
 
@@ -77,27 +77,49 @@ export function routeOf(state: StateBlock, group: number, el: number, isRead: bo
   const to2 = (active: number | boolean): Route => (active ? Route.EL2 : Route.ALLOWED);
   const el0Denied = (allowed: number | boolean): boolean => el === 0 && !allowed;
   switch (group) {
-    case T.TVM: return to2(hcr & (isRead ? HCR.TRVM : HCR.TVM));
-    case T.TACR: return to2(hcr & HCR.TACR);
-    case T.TID1: return to2(hcr & HCR.TID1);
-    case T.TID2: return el0Denied(state.low(S.SCTLR) & SCTLR.UCT) ? Route.EL1 : to2(hcr & HCR.TID2);
-    case T.TID3: return to2(hcr & HCR.TID3);
-    case T.TDOSA: return to2(mdcr & MDCR.TDOSA);
-    case T.TDA: return to2(mdcr & MDCR.TDA);
-    case T.TDRA: return to2(mdcr & (MDCR.TDRA | MDCR.TDA));
-    case T.TCPAC: return to2(state.low(S.CPTR) & CPTR_TCPAC);
-    case T.GIC_COMMON: return to2(ichHcr & (1 << 10));
-    case T.GIC_GROUP0: return to2(ichHcr & (1 << 11));
-    case T.GIC_GROUP1: return to2(ichHcr & (1 << 12));
-    case T.GIC_DIR: return to2(ichHcr & ((1 << 10) | (1 << 14)));
-    case T.GIC_SGI: return to2((hcr & (HCR.IMO | HCR.FMO)) !== 0 || (ichHcr & (1 << 10)) !== 0);
-    case T.CNTVCT: return el0Denied(cntkctl & CNTKCTL.EL0VCTEN) ? Route.EL1 : Route.ALLOWED;
-    case T.CNTPCT: return el0Denied(cntkctl & CNTKCTL.EL0PCTEN) ? Route.EL1 : to2((cnthct & CNTHCT.EL1PCTEN) === 0);
-    case T.CNTV: return el0Denied(cntkctl & CNTKCTL.EL0VTEN) ? Route.EL1 : Route.ALLOWED;
-    case T.CNTP: return el0Denied(cntkctl & CNTKCTL.EL0PTEN) ? Route.EL1 : to2((cnthct & CNTHCT.EL1PCEN) === 0);
-    case T.CNTFRQ: return el0Denied(cntkctl & (CNTKCTL.EL0PCTEN | CNTKCTL.EL0VCTEN)) ? Route.EL1 : Route.ALLOWED;
-    case T.DCC: return el0Denied(!(state.low(S.MDSCR) & MDSCR.TDCC)) ? Route.EL1 : to2(mdcr & MDCR.TDA);
-    case T.DAIF: return el0Denied(state.low(S.SCTLR) & SCTLR.UMA) ? Route.EL1 : Route.ALLOWED;
-    default: return Route.ALLOWED;
+    case T.TVM:
+      return to2(hcr & (isRead ? HCR.TRVM : HCR.TVM));
+    case T.TACR:
+      return to2(hcr & HCR.TACR);
+    case T.TID1:
+      return to2(hcr & HCR.TID1);
+    case T.TID2:
+      return el0Denied(state.low(S.SCTLR) & SCTLR.UCT) ? Route.EL1 : to2(hcr & HCR.TID2);
+    case T.TID3:
+      return to2(hcr & HCR.TID3);
+    case T.TDOSA:
+      return to2(mdcr & MDCR.TDOSA);
+    case T.TDA:
+      return to2(mdcr & MDCR.TDA);
+    case T.TDRA:
+      return to2(mdcr & (MDCR.TDRA | MDCR.TDA));
+    case T.TCPAC:
+      return to2(state.low(S.CPTR) & CPTR_TCPAC);
+    case T.GIC_COMMON:
+      return to2(ichHcr & (1 << 10));
+    case T.GIC_GROUP0:
+      return to2(ichHcr & (1 << 11));
+    case T.GIC_GROUP1:
+      return to2(ichHcr & (1 << 12));
+    case T.GIC_DIR:
+      return to2(ichHcr & ((1 << 10) | (1 << 14)));
+    case T.GIC_SGI:
+      return to2((hcr & (HCR.IMO | HCR.FMO)) !== 0 || (ichHcr & (1 << 10)) !== 0);
+    case T.CNTVCT:
+      return el0Denied(cntkctl & CNTKCTL.EL0VCTEN) ? Route.EL1 : Route.ALLOWED;
+    case T.CNTPCT:
+      return el0Denied(cntkctl & CNTKCTL.EL0PCTEN) ? Route.EL1 : to2((cnthct & CNTHCT.EL1PCTEN) === 0);
+    case T.CNTV:
+      return el0Denied(cntkctl & CNTKCTL.EL0VTEN) ? Route.EL1 : Route.ALLOWED;
+    case T.CNTP:
+      return el0Denied(cntkctl & CNTKCTL.EL0PTEN) ? Route.EL1 : to2((cnthct & CNTHCT.EL1PCEN) === 0);
+    case T.CNTFRQ:
+      return el0Denied(cntkctl & (CNTKCTL.EL0PCTEN | CNTKCTL.EL0VCTEN)) ? Route.EL1 : Route.ALLOWED;
+    case T.DCC:
+      return el0Denied(!(state.low(S.MDSCR) & MDSCR.TDCC)) ? Route.EL1 : to2(mdcr & MDCR.TDA);
+    case T.DAIF:
+      return el0Denied(state.low(S.SCTLR) & SCTLR.UMA) ? Route.EL1 : Route.ALLOWED;
+    default:
+      return Route.ALLOWED;
   }
 }

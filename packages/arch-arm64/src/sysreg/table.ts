@@ -112,7 +112,12 @@ const registers: SystemRegister[] = [];
 function reg(name: string, encoding: string, row: Row = {}): void {
   const [op0 = 0, op1 = 0, crn = 0, crm = 0, op2 = 0] = encoding.split(" ").map(Number);
   registers.push({
-    name, op0, op1, crn, crm, op2,
+    name,
+    op0,
+    op1,
+    crn,
+    crm,
+    op2,
     el0: row.el0 ?? "-",
     el1: row.el1 ?? "rw",
     reset: row.reset ?? 0n,
@@ -126,7 +131,8 @@ function reg(name: string, encoding: string, row: Row = {}): void {
 const T = TrapGroup;
 
 // ---------------------------------------------------------------------------------- identification (read-only)
-const id = (name: string, encoding: string, reset: bigint, trap: TrapGroup = T.TID3) => reg(name, encoding, { el1: "r", reset, trap });
+const id = (name: string, encoding: string, reset: bigint, trap: TrapGroup = T.TID3) =>
+  reg(name, encoding, { el1: "r", reset, trap });
 
 /** Implementer 0 (reserved for software), architecture in the ID registers, part 0x6A7 ("gunyah"), r0p1. */
 export const MIDR = 0x000f_6a71n;
@@ -138,12 +144,30 @@ id("AIDR_EL1", "3 1 0 0 7", 0n, T.TID1);
 
 // No AArch32 at any EL: these read as UNKNOWN; zero here.
 for (const [name, crm, op2] of [
-  ["ID_PFR0_EL1", 1, 0], ["ID_PFR1_EL1", 1, 1], ["ID_DFR0_EL1", 1, 2], ["ID_AFR0_EL1", 1, 3],
-  ["ID_MMFR0_EL1", 1, 4], ["ID_MMFR1_EL1", 1, 5], ["ID_MMFR2_EL1", 1, 6], ["ID_MMFR3_EL1", 1, 7],
-  ["ID_ISAR0_EL1", 2, 0], ["ID_ISAR1_EL1", 2, 1], ["ID_ISAR2_EL1", 2, 2], ["ID_ISAR3_EL1", 2, 3],
-  ["ID_ISAR4_EL1", 2, 4], ["ID_ISAR5_EL1", 2, 5], ["ID_MMFR4_EL1", 2, 6], ["ID_ISAR6_EL1", 2, 7],
-  ["MVFR0_EL1", 3, 0], ["MVFR1_EL1", 3, 1], ["MVFR2_EL1", 3, 2], ["ID_PFR2_EL1", 3, 4], ["ID_DFR1_EL1", 3, 5], ["ID_MMFR5_EL1", 3, 6],
-] as const) id(name, `3 0 0 ${crm} ${op2}`, 0n);
+  ["ID_PFR0_EL1", 1, 0],
+  ["ID_PFR1_EL1", 1, 1],
+  ["ID_DFR0_EL1", 1, 2],
+  ["ID_AFR0_EL1", 1, 3],
+  ["ID_MMFR0_EL1", 1, 4],
+  ["ID_MMFR1_EL1", 1, 5],
+  ["ID_MMFR2_EL1", 1, 6],
+  ["ID_MMFR3_EL1", 1, 7],
+  ["ID_ISAR0_EL1", 2, 0],
+  ["ID_ISAR1_EL1", 2, 1],
+  ["ID_ISAR2_EL1", 2, 2],
+  ["ID_ISAR3_EL1", 2, 3],
+  ["ID_ISAR4_EL1", 2, 4],
+  ["ID_ISAR5_EL1", 2, 5],
+  ["ID_MMFR4_EL1", 2, 6],
+  ["ID_ISAR6_EL1", 2, 7],
+  ["MVFR0_EL1", 3, 0],
+  ["MVFR1_EL1", 3, 1],
+  ["MVFR2_EL1", 3, 2],
+  ["ID_PFR2_EL1", 3, 4],
+  ["ID_DFR1_EL1", 3, 5],
+  ["ID_MMFR5_EL1", 3, 6],
+] as const)
+  id(name, `3 0 0 ${crm} ${op2}`, 0n);
 
 /** EL0-EL2 AArch64 only, FP and Advanced SIMD without half-precision arithmetic, GIC system registers, CSV2, CSV3. */
 id("ID_AA64PFR0_EL1", "3 0 0 4 0", 0x1100_0000_0100_0111n);
@@ -181,7 +205,12 @@ reg("CSSELR_EL1", "3 2 0 0 0", { mask: 0xfn, trap: T.TID2 });
 // ------------------------------------------------------------------------------------------------- control, EL1
 /** RES1: 11 EOS, 20 TSCXT, 22 EIS, 28 nTLSMD, 29 LSMAOE, and 7, 8 (no AArch32 at EL0). */
 export const SCTLR_RES1 = 0x3050_0980n;
-reg("SCTLR_EL1", "3 0 1 0 0", { reset: SCTLR_RES1 | 0x0085_0018n, mask: 0x0000_1000_048d_d21fn, trap: T.TVM, effect: "translation" });
+reg("SCTLR_EL1", "3 0 1 0 0", {
+  reset: SCTLR_RES1 | 0x0085_0018n,
+  mask: 0x0000_1000_048d_d21fn,
+  trap: T.TVM,
+  effect: "translation",
+});
 reg("ACTLR_EL1", "3 0 1 0 1", { mask: 0n, trap: T.TACR });
 reg("CPACR_EL1", "3 0 1 0 2", { mask: 0x0030_0000n, trap: T.TCPAC, effect: "control" });
 reg("TTBR0_EL1", "3 0 2 0 0", { trap: T.TVM, effect: "ttbr" });
@@ -259,7 +288,8 @@ reg("CNTV_CTL_EL0", "3 3 14 3 1", { el0: "rw", kind: "call", mask: 3n, trap: T.C
 reg("CNTV_CVAL_EL0", "3 3 14 3 2", { el0: "rw", trap: T.CNTV, effect: "timer" });
 
 // ------------------------------------------------------------- GIC CPU interface: the ICV_ registers answer at EL1
-const icc = (name: string, encoding: string, trap: TrapGroup, el1: Access = "rw") => reg(name, encoding, { el1, kind: "call", trap });
+const icc = (name: string, encoding: string, trap: TrapGroup, el1: Access = "rw") =>
+  reg(name, encoding, { el1, kind: "call", trap });
 icc("ICC_PMR_EL1", "3 0 4 6 0", T.GIC_COMMON);
 icc("ICC_IAR0_EL1", "3 0 12 8 0", T.GIC_GROUP0, "r");
 icc("ICC_EOIR0_EL1", "3 0 12 8 1", T.GIC_GROUP0, "w");
@@ -311,7 +341,8 @@ el2("ICH_ELRSR_EL2", "3 4 12 11 5", { kind: "call", mask: 0n });
 el2("ICH_VMCR_EL2", "3 4 12 11 7", { reset: 0x004c_0008n, mask: 0xf8fc_0213n, effect: "gic" });
 /** Number of list registers, ICH_VTR_EL2.ListRegs + 1. */
 export const LIST_REGISTERS = 16;
-for (let n = 0; n < LIST_REGISTERS; n++) el2(`ICH_LR${n}_EL2`, `3 4 12 ${12 + (n >> 3)} ${n & 7}`, { mask: 0xf0ff_1fff_ffff_ffffn, effect: "gic" });
+for (let n = 0; n < LIST_REGISTERS; n++)
+  el2(`ICH_LR${n}_EL2`, `3 4 12 ${12 + (n >> 3)} ${n & 7}`, { mask: 0xf0ff_1fff_ffff_ffffn, effect: "gic" });
 
 /** Every register, in slot order. */
 export const SYSTEM_REGISTERS: readonly SystemRegister[] = registers;

@@ -3,7 +3,7 @@
  * Source: DDI 0487 K.a, D12.2 (the AArch64 view of the Generic Timer).
  */
 import type { Clock } from "@gunyah-ts/kernel";
-import { type StateBlock, S } from "../state/block.ts";
+import { S, type StateBlock } from "../state/block.ts";
 
 const CTL = { ENABLE: 1, IMASK: 2, ISTATUS: 4 } as const;
 const TWO_64 = 2 ** 64;
@@ -73,7 +73,9 @@ export class GenericTimers {
     const state = this.#state;
     let next = Number.POSITIVE_INFINITY;
     if ((state.low(S.CNTV_CTL) & (CTL.ENABLE | CTL.IMASK)) === CTL.ENABLE) {
-      let deadline = toNumber(state.high(S.CNTV_CVAL), state.low(S.CNTV_CVAL)) + toNumber(state.high(S.CNTVOFF), state.low(S.CNTVOFF));
+      let deadline =
+        toNumber(state.high(S.CNTV_CVAL), state.low(S.CNTV_CVAL)) +
+        toNumber(state.high(S.CNTVOFF), state.low(S.CNTVOFF));
       if (deadline >= TWO_64) deadline -= TWO_64;
       next = deadline;
     }

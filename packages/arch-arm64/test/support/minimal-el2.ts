@@ -2,7 +2,16 @@
  * The least that a guest needs at EL2, for tests of the CPU backend: identity stage 2, PSCI, a PL011, and a GICv3
  * distributor and redistributor that only remember what is written. Not a hypervisor.
  */
-import { type Clock, createPhysicalMemory, createVirtualClock, type Pe, PeExit, PePpi, type PeState, type PhysicalMemory } from "@gunyah-ts/kernel";
+import {
+  type Clock,
+  createPhysicalMemory,
+  createVirtualClock,
+  type Pe,
+  PeExit,
+  PePpi,
+  type PeState,
+  type PhysicalMemory,
+} from "@gunyah-ts/kernel";
 import { type Arm64Backend, createArm64Backend } from "../../src/backend.ts";
 
 export const DRAM_BASE = 0x4000_0000;
@@ -17,7 +26,14 @@ const HCR = 0x8008_003bn;
 /** VTCR_EL2: 40-bit IPA from level 1 (two concatenated tables), 4 KiB, write-back, 48-bit PA. */
 const VTCR = 0x8005_3558n;
 
-const PSCI = { VERSION: 0x8400_0000, SYSTEM_OFF: 0x8400_0008, SYSTEM_RESET: 0x8400_0009, FEATURES: 0x8400_000a, CPU_ON: 0xc400_0003, CPU_OFF: 0x8400_0002 } as const;
+const PSCI = {
+  VERSION: 0x8400_0000,
+  SYSTEM_OFF: 0x8400_0008,
+  SYSTEM_RESET: 0x8400_0009,
+  FEATURES: 0x8400_000a,
+  CPU_ON: 0xc400_0003,
+  CPU_OFF: 0x8400_0002,
+} as const;
 const SMCCC_VERSION = 0x8000_0000;
 
 export interface MinimalEl2Options {
@@ -50,7 +66,9 @@ export class MinimalEl2 {
     this.#options = options;
     this.guestBytes = options.guestBytes;
     this.physical = createPhysicalMemory({
-      dramBase: DRAM_BASE, dramSize: options.guestBytes + CARVE_OUT, reservedBytes: options.reservedBytes ?? 64 * 1024 * 1024,
+      dramBase: DRAM_BASE,
+      dramSize: options.guestBytes + CARVE_OUT,
+      reservedBytes: options.reservedBytes ?? 64 * 1024 * 1024,
     });
     this.clock = options.clock ?? createVirtualClock();
     this.backend = createArm64Backend({ physicalMemory: this.physical, clock: this.clock });
@@ -101,7 +119,8 @@ export class MinimalEl2 {
       for (let n = 0; n < 512; n++) {
         const pa = DRAM_BASE + gib * 2 ** 30 + n * 0x20_0000;
         // block, AF, inner shareable, S2AP read and write, Normal write-back
-        if (pa < DRAM_BASE + this.guestBytes) data.setBigUint64(this.physical.offsetOf(level2) + n * 8, BigInt(pa) | 0x7fdn, true);
+        if (pa < DRAM_BASE + this.guestBytes)
+          data.setBigUint64(this.physical.offsetOf(level2) + n * 8, BigInt(pa) | 0x7fdn, true);
       }
     }
   }
@@ -112,7 +131,8 @@ export class MinimalEl2 {
     const entry = physical.offsetOf(this.#tables + 0x2000) + Math.floor((ipa - DRAM_BASE) / 0x20_0000) * 8;
     const table = this.#tables + 0x10_0000;
     const block = ipa - (ipa % 0x20_0000);
-    for (let n = 0; n < 512; n++) physical.data.setBigUint64(physical.offsetOf(table) + n * 8, BigInt(block + n * 4096) | 0x7ffn, true);
+    for (let n = 0; n < 512; n++)
+      physical.data.setBigUint64(physical.offsetOf(table) + n * 8, BigInt(block + n * 4096) | 0x7ffn, true);
     physical.data.setBigUint64(entry, BigInt(table) | 3n, true);
     this.backend.tlbiIpa(1, block, 0x20_0000);
     return table;
@@ -185,7 +205,8 @@ export class MinimalEl2 {
     for (let i = 0; i < pe.listRegisterCount; i++) {
       if (lrs[i * 2] === intid && (lrs[i * 2 + 1] as number) >>> 30 !== 0) {
         lrs[i * 2 + 1] = ((lrs[i * 2 + 1] as number) | 0x4000_0000) >>> 0;
-        return pe.listRegistersChanged();
+        pe.listRegistersChanged();
+        return;
       }
     }
     const free = Number(pe.read("ICH_ELRSR_EL2"));
@@ -218,37 +239,47 @@ export class MinimalEl2 {
       // ICC_SGI1R_EL1: INTID 27:24, IRM 40, target list 15:0
       const value = pe.x[(pe.esr >>> 5) & 31] as bigint;
       this.pes.forEach((target, n) => {
-        if ((value >> 40n) & 1n ? target !== pe : (value >> BigInt(n)) & 1n) this.inject(Number((value >> 24n) & 15n), undefined, n);
+        if ((value >> 40n) & 1n ? target !== pe : (value >> BigInt(n)) & 1n)
+          this.inject(Number((value >> 24n) & 15n), undefined, n);
       });
       pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
       return;
     }
-    throw new Error(`exit: esr ${pe.esr.toString(16)} far ${pe.far.toString(16)} ipa ${pe.faultIpa.toString(16)} elr ${pe.read("ELR_EL2").toString(16)}`);
+    throw new Error(
+      `exit: esr ${pe.esr.toString(16)} far ${pe.far.toString(16)} ipa ${pe.faultIpa.toString(16)} elr ${pe.read("ELR_EL2").toString(16)}`,
+    );
   }
 
   #smccc(pe: Pe): void {
-    const id = pe.xWords[0] as number;
-    const answer = (value: bigint) => { pe.x[0] = BigInt.asUintN(64, value); };
+    const answer = this.#answer(pe, pe.xWords[0] as number);
+    if (answer !== undefined) pe.x[0] = BigInt.asUintN(64, answer);
+  }
+
+  /** What PSCI and SMCCC return; undefined: nothing returns. */
+  #answer(pe: Pe, id: number): bigint | undefined {
     switch (id) {
-      case PSCI.VERSION: return answer(0x1_0001n);
-      case SMCCC_VERSION: return answer(0x1_0001n);
-      case PSCI.FEATURES: return answer((pe.xWords[2] as number) === SMCCC_VERSION ? 0n : -1n);
+      case PSCI.VERSION:
+      case SMCCC_VERSION:
+        return 0x1_0001n;
+      case PSCI.FEATURES:
+        return (pe.xWords[2] as number) === SMCCC_VERSION ? 0n : -1n;
       case PSCI.CPU_ON: {
         const n = Number((pe.x[1] as bigint) & 0xffn);
         const target = this.pes[n];
-        if (target === undefined) return answer(-2n);
-        if (this.#on[n] === true) return answer(-4n);
+        if (target === undefined) return -2n;
+        if (this.#on[n] === true) return -4n;
         this.#on[n] = true;
         target.reset();
         target.write("ELR_EL2", pe.x[2] as bigint);
         target.x[0] = pe.x[3] as bigint;
-        return answer(0n);
+        return 0n;
       }
       case PSCI.SYSTEM_OFF:
       case PSCI.SYSTEM_RESET:
         this.off = true;
-        return;
-      default: return answer(-1n);
+        return undefined;
+      default:
+        return -1n;
     }
   }
 
@@ -281,12 +312,21 @@ export class MinimalEl2 {
     }
     if (srt === 31) return;
     // SAS 3: the only 64-bit register that a guest reads is GICR_TYPER
-    const high = (esr >>> 22) % 4 === 3 && (ipa - GICR) % 0x2_0000 === 8 ? BigInt(Math.floor((ipa - GICR) / 0x2_0000)) << 32n : 0n;
+    const high =
+      (esr >>> 22) % 4 === 3 && (ipa - GICR) % 0x2_0000 === 8 ? BigInt(Math.floor((ipa - GICR) / 0x2_0000)) << 32n : 0n;
     pe.x[srt] = high | BigInt(value >>> 0);
   }
 }
 
 /** PL011: flags (transmit and receive FIFO empty) and the PrimeCell identification. */
 const UART_READ: { readonly [offset: number]: number } = {
-  0x18: 0x90, 0xfe0: 0x11, 0xfe4: 0x10, 0xfe8: 0x14, 0xfec: 0, 0xff0: 0x0d, 0xff4: 0xf0, 0xff8: 0x05, 0xffc: 0xb1,
+  24: 0x90,
+  4064: 0x11,
+  4068: 0x10,
+  4072: 0x14,
+  4076: 0,
+  4080: 0x0d,
+  4084: 0xf0,
+  4088: 0x05,
+  4092: 0xb1,
 };

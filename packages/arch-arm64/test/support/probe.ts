@@ -21,8 +21,23 @@ export const USER_CODE = WINDOW + 256 * 4096;
 
 /** Descriptor bits. */
 export const D = {
-  PAGE: 3n, BLOCK: 1n, TABLE: 3n, NORMAL: 0n << 2n, DEVICE: 1n << 2n, AF: 1n << 10n, USER: 1n << 6n, RO: 1n << 7n, NG: 1n << 11n, SH: 3n << 8n,
-  PXN: 1n << 53n, UXN: 1n << 54n, CONTIGUOUS: 1n << 52n, APTABLE_RO: 1n << 62n, APTABLE_NO_EL0: 1n << 61n, UXNTABLE: 1n << 60n, PXNTABLE: 1n << 59n,
+  PAGE: 3n,
+  BLOCK: 1n,
+  TABLE: 3n,
+  NORMAL: 0n << 2n,
+  DEVICE: 1n << 2n,
+  AF: 1n << 10n,
+  USER: 1n << 6n,
+  RO: 1n << 7n,
+  NG: 1n << 11n,
+  SH: 3n << 8n,
+  PXN: 1n << 53n,
+  UXN: 1n << 54n,
+  CONTIGUOUS: 1n << 52n,
+  APTABLE_RO: 1n << 62n,
+  APTABLE_NO_EL0: 1n << 61n,
+  UXNTABLE: 1n << 60n,
+  PXNTABLE: 1n << 59n,
 } as const;
 export const RW = D.PAGE | D.AF | D.SH;
 
@@ -92,7 +107,11 @@ export class Stage {
   }
 
   /** Enter `label` at `el` with registers, run, and say how it ended. Translations start fresh. */
-  try(label: string, registers: { readonly [x: string]: number | bigint } = {}, options: { el?: number; spsr?: bigint; budget?: number; keepTlb?: boolean; pe?: Pe } = {}): Outcome {
+  try(
+    label: string,
+    registers: { readonly [x: string]: number | bigint } = {},
+    options: { el?: number; spsr?: bigint; budget?: number; keepTlb?: boolean; pe?: Pe } = {},
+  ): Outcome {
     const pe = options.pe ?? this.pe;
     const el = options.el ?? 1;
     if (options.keepTlb !== true) this.el2.backend.tlbiVmid(1);
@@ -115,8 +134,19 @@ export class Stage {
       const esr1 = Number(pe.read("ESR_EL1"));
       const elr = pe.read("ELR_EL1");
       // HVC is UNDEFINED at EL0: the HVC #0 at the end of a probe says so.
-      const isEnd = esr1 === 0x0200_0000 && imm === 0x108 && this.el2.physical.data.getUint32(this.el2.physical.offsetOf(CODE + Number(elr) - USER_CODE), true) === 0xd400_0002;
-      return { kind: isEnd ? "done" : "el1", vector: imm & 15, ec: esr1 >>> 26, iss: esr1 & 0x1ff_ffff, far: pe.read("FAR_EL1"), elr };
+      const isEnd =
+        esr1 === 0x0200_0000 &&
+        imm === 0x108 &&
+        this.el2.physical.data.getUint32(this.el2.physical.offsetOf(CODE + Number(elr) - USER_CODE), true) ===
+          0xd400_0002;
+      return {
+        kind: isEnd ? "done" : "el1",
+        vector: imm & 15,
+        ec: esr1 >>> 26,
+        iss: esr1 & 0x1ff_ffff,
+        far: pe.read("FAR_EL1"),
+        elr,
+      };
     }
     return { kind: "el2", vector: -1, ec: esr >>> 26, iss: esr & 0x1ff_ffff, far: pe.far, elr: pe.read("ELR_EL2") };
   }
