@@ -1,4 +1,11 @@
-import { type CodecValue, Hypercall, type RmNotificationName, RmNotifications, vmStateName } from "@gunyah-ts/abi";
+import {
+  type CodecValue,
+  Hypercall,
+  type RmHeader,
+  type RmNotificationName,
+  RmNotifications,
+  vmStateName,
+} from "@gunyah-ts/abi";
 import type { BoardConfig, BootEnvironment, CapId, GicClient, Ipa, NativeVcpu, Trace } from "@gunyah-ts/kernel";
 import type { ConsoleTable } from "./console/console.ts";
 import { must } from "./errors.ts";
@@ -6,8 +13,12 @@ import { type HypercallClient, Objects } from "./hypercall/index.ts";
 import type { IrqLendTable } from "./irq/lend.ts";
 import { VirqAllocator } from "./irq/virq-allocator.ts";
 import type { ParcelTable } from "./parcel/table.ts";
+import type { RpcClient } from "./rpc/client.ts";
 import type { VmRegistry } from "./vm/registry.ts";
 import type { Vm } from "./vm/vm.ts";
+
+/** Carries out one request and replies to it. */
+export type Dispatch = (rm: RmContext, caller: Vm, client: RpcClient, header: RmHeader, payload: Uint8Array) => void;
 
 /** What the parts of the RM share: its capabilities, its tables, its interrupts. One per booted RM. */
 export class RmContext {
@@ -24,6 +35,7 @@ export class RmContext {
   readonly parcels: ParcelTable;
   readonly irqLends: IrqLendTable;
   readonly consoles: ConsoleTable;
+  readonly #dispatch: Dispatch;
   readonly #tasks: (() => void)[] = [];
   #handle = 1;
 
@@ -32,6 +44,8 @@ export class RmContext {
       RmContext,
       "env" | "hvc" | "objects" | "gic" | "trace" | "buffer" | "vms" | "parcels" | "irqLends" | "consoles"
     >,
+    /** Handed in, because what carries requests out needs the context itself. */
+    dispatch: Dispatch,
   ) {
     this.env = parts.env;
     this.hvc = parts.hvc;
@@ -43,12 +57,18 @@ export class RmContext {
     this.parcels = parts.parcels;
     this.irqLends = parts.irqLends;
     this.consoles = parts.consoles;
+    this.#dispatch = dispatch;
   }
   get board(): BoardConfig {
     return this.env.board;
   }
   get vcpu(): NativeVcpu {
     return this.hvc.vcpu;
+  }
+
+  /** A request arrived: carry it out and answer it. */
+  dispatch(caller: Vm, client: RpcClient, header: RmHeader, payload: Uint8Array): void {
+    this.#dispatch(this, caller, client, header, payload);
   }
 
   /** Numbers for hypervisor resources and interrupts; never used twice. */

@@ -14,6 +14,7 @@ import { bootHost } from "./host/boot.ts";
 import { HypercallClient, Objects } from "./hypercall/index.ts";
 import { IrqLendTable } from "./irq/lend.ts";
 import { ParcelTable } from "./parcel/table.ts";
+import { dispatch } from "./rpc/dispatch.ts";
 import { VmRegistry } from "./vm/registry.ts";
 
 /** Where in its own memory the RM puts the message that a hypercall sends or fills: the last page. */
@@ -52,7 +53,7 @@ export class GunyahResourceManager implements ResourceManager, NativeProgram {
     const hvc = new HypercallClient(vcpu);
     const gic = new GicClient({ distributor: env.gic.distributor });
     gic.init(vcpu);
-    const rm = new RmContext({
+    const parts = {
       env,
       hvc,
       objects: new Objects(hvc, root, board.dram.base + board.dram.size),
@@ -63,7 +64,8 @@ export class GunyahResourceManager implements ResourceManager, NativeProgram {
       parcels: new ParcelTable(),
       irqLends: new IrqLendTable(),
       consoles: new ConsoleTable(),
-    });
+    };
+    const rm = new RmContext(parts, dispatch);
     this.#context = rm;
     try {
       bootHost(rm);

@@ -16,6 +16,7 @@ import { BOARD, FakeHyp, type FakeObject } from "./fake-hyp.ts";
 type CallName = keyof typeof RmCalls;
 export interface Reply {
   readonly error: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read fields of many messages
   readonly value: any;
 }
 
@@ -29,6 +30,7 @@ export interface Line {
 /** A client of the RM. */
 export class RmClient {
   readonly line: Line;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read fields of many messages
   readonly notifications: { readonly name: string; readonly value: any }[] = [];
   readonly #replies = new Map<number, Reply>();
   readonly #receiver = new LinuxRmReceiver(() => true);
@@ -82,6 +84,7 @@ export class RmClient {
     return this.raw(id, (codec as Codec<unknown>).encode(request));
   }
   /** The call must succeed. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read fields of many messages
   ok<N extends CallName>(name: N, request: CodecValue<(typeof RmCalls)[N]["request"]>): any {
     const reply = this.call(name, request);
     if (reply.error !== 0) throw new Error(`${name}: RM error ${reply.error}`);

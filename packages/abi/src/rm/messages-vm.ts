@@ -31,11 +31,11 @@ export const VmAuthImageRequest = struct("vm_auth_image", [
 export const VmIdEntry = struct("id", [u8("type"), pad(1), counted("data", "u16", 4)]);
 export const VmGetIdReply = struct("vm_ids", [list("ids", VmIdEntry, { count: "u32" })]);
 export const VmLookupRequest = struct("vm_lookup", [tail("text")]);
+/** VM_LOOKUP_* and VM_GET_PEERS. */
 export const VmLookupReply = struct("vm_found", [listOf("vmids", u32("vmid"), { count: "u32" })]);
 export const VmOwnerReply = struct("vm_owner", [u32("vmid")]);
 export const VmStateReply = struct("vm_state", [u8("vmState"), u8("osState"), u16("appState")]);
 export const VmHostTypeReply = struct("vm_host_type", [u32("type")]);
-export const VmPeersReply = VmLookupReply;
 export const VmCrashMessage = struct("crash_msg", [tail("text", VM_CRASH_MSG_MAX)]);
 export const VmSetTimeBaseRequest = struct("vm_set_time_base", [
   u16("vmid"),

@@ -53,7 +53,7 @@ export const RmCalls = {
   VM_GET_CRASH_MSG: call(id.VM_GET_CRASH_MSG, vm.VmidRequest, vm.VmCrashMessage),
   VM_GET_HYP_RESOURCES: call(id.VM_GET_HYP_RESOURCES, vm.VmidRequest, vm.VmHypResourcesReply),
   VM_GET_VMID: call(id.VM_GET_VMID, vm.Empty, vm.VmOwnerReply),
-  VM_GET_PEERS: call(id.VM_GET_PEERS, vm.VmidRequest, vm.VmPeersReply),
+  VM_GET_PEERS: call(id.VM_GET_PEERS, vm.VmidRequest, vm.VmLookupReply),
   VM_SET_TIME_BASE: call(id.VM_SET_TIME_BASE, vm.VmSetTimeBaseRequest, vm.VmSetTimeBaseReply),
   VM_SET_BOOT_CONTEXT: call(id.VM_SET_BOOT_CONTEXT, vm.VmSetBootContextRequest, std),
   VM_SET_FIRMWARE_MEM: call(id.VM_SET_FIRMWARE_MEM, vm.VmSetFirmwareMemRequest, std),

@@ -1,2 +1,2 @@
-export { HypercallClient, type HypercallResult } from "./client.ts";
-export { Objects, type RootCaps, SIBLING } from "./objects.ts";
+export { HypercallClient } from "./client.ts";
+export { Objects, SIBLING } from "./objects.ts";

@@ -5,7 +5,6 @@ import { check, must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
 import type { Vm, VmObjects } from "../vm/vm.ts";
 import { RpcClient } from "./client.ts";
-import { dispatch } from "./dispatch.ts";
 
 export interface Line {
   /** In the VM's capability space: send to the RM, receive from it. */
@@ -57,7 +56,7 @@ export function connect(
     fromClient,
     toClient,
     buffer: rm.buffer,
-    onRequest: (header, payload) => dispatch(rm, vm, client, header, payload),
+    onRequest: (header, payload) => rm.dispatch(vm, client, header, payload),
     onEntry: (direction, bytes) => rm.traceEntry(vm.vmid, direction, bytes),
   });
   undo.push(
