@@ -101,7 +101,9 @@ export class RmContext {
   /** Bind a source to an interrupt of the RM itself. @returns the function that takes it back */
   listen(bind: (vic: CapId, virqInfo: number) => number, handler: () => void): () => void {
     const virq = this.virqs.allocate();
-    must("bind virq", bind(this.objects.root.vic, Objects.virq(virq)));
+    const error = bind(this.objects.root.vic, Objects.virq(virq));
+    if (error !== 0) this.virqs.free(virq);
+    must("bind virq", error);
     this.gic.enable(this.vcpu, virq, handler);
     return () => {
       this.gic.disable(this.vcpu, virq);

@@ -80,18 +80,28 @@ export class Objects {
     this.hvc.call(Hypercall.cspace_delete_cap_from, { cspace: space, cap });
   }
 
-  /** An active message queue. @param depth entries @param size bytes of the largest message */
-  messageQueue(depth: number, size: number): CapId {
-    const cap = this.create("msgqueue");
-    const create_info = MsgqueueCreateInfo.pack({ queueDepth: depth, maxMsgSize: size });
-    must("msgqueue_configure", this.hvc.call(Hypercall.msgqueue_configure, { msgqueue: cap, create_info }).error);
-    this.activate(cap);
+  /** Create, set up and activate; what fails half way is destroyed. */
+  make(type: Creatable, configure: (cap: CapId) => void = () => undefined): CapId {
+    const cap = this.create(type);
+    try {
+      configure(cap);
+      this.activate(cap);
+    } catch (thrown) {
+      this.destroy(cap);
+      throw thrown;
+    }
     return cap;
   }
+
+  /** An active message queue. @param depth entries @param size bytes of the largest message */
+  messageQueue(depth: number, size: number): CapId {
+    const create_info = MsgqueueCreateInfo.pack({ queueDepth: depth, maxMsgSize: size });
+    return this.make("msgqueue", (msgqueue) =>
+      must("msgqueue_configure", this.hvc.call(Hypercall.msgqueue_configure, { msgqueue, create_info }).error),
+    );
+  }
   doorbell(): CapId {
-    const cap = this.create("doorbell");
-    this.activate(cap);
-    return cap;
+    return this.make("doorbell");
   }
 
   /**
@@ -99,19 +109,20 @@ export class Objects {
    * @param access most that it may be mapped with
    */
   extent(access: Access = Access.RWX): CapId {
-    const cap = this.create("memextent");
     const attributes = MemextentAttrs.pack({ access, memtype: MemextentMemtype.ANY, type: MemextentType.SPARSE });
-    must(
-      "memextent_configure_derive",
-      this.hvc.call(Hypercall.memextent_configure_derive, {
-        memextent: cap,
-        parent: this.root.ddr,
-        offset: 0,
-        size: this.span,
-        attributes,
-      }).error,
+    const { ddr: parent } = this.root;
+    const cap = this.make("memextent", (memextent) =>
+      must(
+        "memextent_configure_derive",
+        this.hvc.call(Hypercall.memextent_configure_derive, {
+          memextent,
+          parent,
+          offset: 0,
+          size: this.span,
+          attributes,
+        }).error,
+      ),
     );
-    this.activate(cap);
     this.modify(cap, MemextentModifyOp.UNMAP_ALL, 0, 0);
     return cap;
   }

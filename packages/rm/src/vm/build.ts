@@ -98,13 +98,10 @@ export function buildVm(rm: RmContext, vm: Vm, shape: VmShape): VmObjects {
 }
 
 function makeVpmGroup(rm: RmContext): CapId {
-  const vpm_group = rm.objects.create("vpm_group");
-  must(
-    "vpm_group_configure",
-    rm.hvc.call(Hypercall.vpm_group_configure, { vpm_group, flags: VpmGroupFlags.pack({}) }).error,
+  const flags = VpmGroupFlags.pack({});
+  return rm.objects.make("vpm_group", (vpm_group) =>
+    must("vpm_group_configure", rm.hvc.call(Hypercall.vpm_group_configure, { vpm_group, flags }).error),
   );
-  rm.objects.activate(vpm_group);
-  return vpm_group;
 }
 
 function attachGic(rm: RmContext, vm: Vm, addrspace: CapId, vdevice: CapId, { gic, cpus }: VmShape): void {
