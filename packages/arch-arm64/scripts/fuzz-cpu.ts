@@ -6,7 +6,16 @@
  * Prints each case that differs with its seed, and ends with status 1 when there was one.
  */
 import { DESCRIPTIONS } from "../src/isa/index.ts";
-import { describe, type Draft, draftCase, draftSequence, isAllocated, isSequential, isTestable, randomUnallocated } from "../test/vectors/cases.ts";
+import {
+  type Draft,
+  describe,
+  draftCase,
+  draftSequence,
+  isAllocated,
+  isSequential,
+  isTestable,
+  randomUnallocated,
+} from "../test/vectors/cases.ts";
 import { Compare } from "../test/vectors/compare.ts";
 import { Prng, Profile } from "../test/vectors/state.ts";
 import { hasQemu, QEMU_BASE_CPU } from "./qemu.ts";
@@ -31,17 +40,32 @@ let failures = 0;
 for (let batch = 0; Date.now() < end; batch++) {
   const name = `fuzz ${seed} ${batch}`;
   const draft = (index: number): Draftable => {
-    if (sequential.length > 0 && index % 5 === 0) return { description: undefined, name, draft: draftSequence(DESCRIPTIONS, sequential, index, r) };
+    if (sequential.length > 0 && index % 5 === 0)
+      return { description: undefined, name, draft: draftSequence(DESCRIPTIONS, sequential, index, r) };
     for (;;) {
       const description = r.pick(candidates);
       const made: Draft = draftCase(DESCRIPTIONS, description, index, r);
       if (isAllocated(description, made.words[0] as number)) return { description, name, draft: made };
     }
   };
-  const recorded = record(Array.from({ length: 2000 }, (_, index) => draft(index)), r);
+  const recorded = record(
+    Array.from({ length: 2000 }, (_, index) => draft(index)),
+    r,
+  );
   if (filter === "") {
-    const words = Array.from({ length: 500 }, (_, index) => ({ index: 3000 + index, profile: Profile.INTEGER, words: [randomUnallocated(DESCRIPTIONS, r)], overrides: [] }));
-    recorded.push(...record(words.map((unallocated) => ({ description: undefined, name, draft: unallocated })), r, QEMU_BASE_CPU));
+    const words = Array.from({ length: 500 }, (_, index) => ({
+      index: 3000 + index,
+      profile: Profile.INTEGER,
+      words: [randomUnallocated(DESCRIPTIONS, r)],
+      overrides: [],
+    }));
+    recorded.push(
+      ...record(
+        words.map((unallocated) => ({ description: undefined, name, draft: unallocated })),
+        r,
+        QEMU_BASE_CPU,
+      ),
+    );
   }
   for (const c of recorded) {
     if (c === undefined) continue;

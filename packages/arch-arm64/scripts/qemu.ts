@@ -14,7 +14,9 @@ let program: string | undefined;
 function recorder(): string {
   if (program !== undefined) return program;
   program = join(mkdtempSync(join(tmpdir(), "recorder-")), "recorder");
-  execFileSync("aarch64-linux-gnu-gcc", ["-O1", "-static", "-o", program, join(import.meta.dirname, "recorder.c")], { stdio: "inherit" });
+  execFileSync("aarch64-linux-gnu-gcc", ["-O1", "-static", "-o", program, join(import.meta.dirname, "recorder.c")], {
+    stdio: "inherit",
+  });
   return program;
 }
 
@@ -24,8 +26,13 @@ export function hasQemu(): boolean {
 
 /** Run states, each of `FIELD.BYTES`; gives the states after. */
 export function runUnderQemu(states: Uint8Array, cpu = QEMU_CPU): Uint8Array {
-  const result = spawnSync("qemu-aarch64", ["-cpu", cpu, recorder()], { input: states, maxBuffer: states.length + 4096, timeout: 30_000 });
+  const result = spawnSync("qemu-aarch64", ["-cpu", cpu, recorder()], {
+    input: states,
+    maxBuffer: states.length + 4096,
+    timeout: 30_000,
+  });
   if (result.status !== 0) throw new Error(`recorder failed: ${result.stderr}`);
-  if (result.stdout.length !== states.length) throw new Error(`recorder gave ${result.stdout.length / FIELD.BYTES} of ${states.length / FIELD.BYTES} states`);
+  if (result.stdout.length !== states.length)
+    throw new Error(`recorder gave ${result.stdout.length / FIELD.BYTES} of ${states.length / FIELD.BYTES} states`);
   return result.stdout;
 }

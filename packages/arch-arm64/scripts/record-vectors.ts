@@ -8,9 +8,18 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
+import { type Description, staticCombinations } from "../src/isa/description.ts";
 import { DESCRIPTIONS, INTEGER_DESCRIPTIONS } from "../src/isa/index.ts";
-import { staticCombinations, type Description } from "../src/isa/description.ts";
-import { type Draft, draftCase, draftExclusive, draftSequence, isAllocated, isSequential, isTestable, randomUnallocated } from "../test/vectors/cases.ts";
+import {
+  type Draft,
+  draftCase,
+  draftExclusive,
+  draftSequence,
+  isAllocated,
+  isSequential,
+  isTestable,
+  randomUnallocated,
+} from "../test/vectors/cases.ts";
 import { encodeGroups, type VectorCase, type VectorGroup } from "../test/vectors/format.ts";
 import { Prng, Profile, seedOf } from "../test/vectors/state.ts";
 import { QEMU_BASE_CPU, QEMU_CPU } from "./qemu.ts";
@@ -41,7 +50,8 @@ function recordGroup(d: Description): VectorGroup {
   }
   const cases = record(drafts, r).filter((c): c is VectorCase => c !== undefined);
   const ill = cases.filter((c) => c.undefined).length;
-  if (cases.length < 50 || ill > 0) console.log(`${d.name}: ${cases.length} cases, ${ill} undefined under QEMU, ${unallocated} words unallocated`);
+  if (cases.length < 50 || ill > 0)
+    console.log(`${d.name}: ${cases.length} cases, ${ill} undefined under QEMU, ${unallocated} words unallocated`);
   return { name: d.name, cases: cases.filter((c) => !c.undefined) };
 }
 
@@ -54,7 +64,11 @@ const files: [string, readonly Description[]][] = [
 /** A group whose cases are no encoding's. */
 function special(name: string, count: number, cpu: string, draft: (index: number, r: Prng) => Draft): VectorGroup {
   const r = new Prng(seedOf(name));
-  const drafts = Array.from({ length: count }, (_, index) => ({ description: undefined, name, draft: draft(index, r) }));
+  const drafts = Array.from({ length: count }, (_, index) => ({
+    description: undefined,
+    name,
+    draft: draft(index, r),
+  }));
   const cases = record(drafts, r, cpu).filter((c): c is VectorCase => c !== undefined);
   if (cases.length < count) console.log(`${name}: ${count - cases.length} cases lost`);
   return { name, cases };
@@ -62,17 +76,32 @@ function special(name: string, count: number, cpu: string, draft: (index: number
 const integerSequence = INTEGER_DESCRIPTIONS.filter(isSequential);
 const anySequence = DESCRIPTIONS.filter(isSequential);
 const specials = (): VectorGroup[] => [
-  special("sequences of integer instructions", 400, QEMU_CPU, (index, r) => draftSequence(DESCRIPTIONS, integerSequence, index, r)),
-  special("sequences of any instructions", 400, QEMU_CPU, (index, r) => draftSequence(DESCRIPTIONS, anySequence, index, r)),
+  special("sequences of integer instructions", 400, QEMU_CPU, (index, r) =>
+    draftSequence(DESCRIPTIONS, integerSequence, index, r),
+  ),
+  special("sequences of any instructions", 400, QEMU_CPU, (index, r) =>
+    draftSequence(DESCRIPTIONS, anySequence, index, r),
+  ),
   special("exclusives", 300, QEMU_CPU, (index, r) => draftExclusive(index, r)),
-  special("unallocated", 1500, QEMU_BASE_CPU, (index, r) => ({ index, profile: Profile.INTEGER, words: [randomUnallocated(DESCRIPTIONS, r)], overrides: [] })),
+  special("unallocated", 1500, QEMU_BASE_CPU, (index, r) => ({
+    index,
+    profile: Profile.INTEGER,
+    words: [randomUnallocated(DESCRIPTIONS, r)],
+    overrides: [],
+  })),
 ];
 
 for (const [file, descriptions] of files) {
   const groups =
-    file === "sequences" ? (filter === undefined || filter === "sequences" ? specials() : []) : descriptions.filter((d) => isTestable(d) && (filter === undefined || d.name.includes(filter))).map(recordGroup);
+    file === "sequences"
+      ? filter === undefined || filter === "sequences"
+        ? specials()
+        : []
+      : descriptions.filter((d) => isTestable(d) && (filter === undefined || d.name.includes(filter))).map(recordGroup);
   const encoded = encodeGroups(groups);
   const packed = deflateRawSync(encoded, { level: 9 });
-  console.log(`${file}: ${groups.length} encodings, ${groups.reduce((n, g) => n + g.cases.length, 0)} cases, ${encoded.length} bytes, ${packed.length} deflated`);
+  console.log(
+    `${file}: ${groups.length} encodings, ${groups.reduce((n, g) => n + g.cases.length, 0)} cases, ${encoded.length} bytes, ${packed.length} deflated`,
+  );
   if (filter === undefined) writeFileSync(join(import.meta.dirname, `../test/vectors/${file}.bin`), packed);
 }

@@ -21,7 +21,7 @@ export function record(drafts: readonly Draftable[], r: Prng, cpu?: string): (Ve
   let pending = drafts.map((d, i) => ({ ...d, i }));
   for (let round = 0; round < 3 && pending.length > 0; round++) {
     const input = new Uint8Array(pending.length * FIELD.BYTES);
-    pending.forEach((p, k) => prepare(view(input, k), p.name, p.draft));
+    for (const [k, p] of pending.entries()) prepare(view(input, k), p.name, p.draft);
     const output = runUnderQemu(input, cpu);
     const again: typeof pending = [];
     pending.forEach((p, k) => {
@@ -36,7 +36,11 @@ export function record(drafts: readonly Draftable[], r: Prng, cpu?: string): (Ve
       if (signal === SIGNAL.BUS) return;
       if (signal === SIGNAL.SEGV && atEntry) return;
       results[p.i] = {
-        index: p.draft.index, profile: p.draft.profile, words: p.draft.words, overrides: p.draft.overrides, undefined: signal === SIGNAL.ILL,
+        index: p.draft.index,
+        profile: p.draft.profile,
+        words: p.draft.words,
+        overrides: p.draft.overrides,
+        undefined: signal === SIGNAL.ILL,
         ...(signal === SIGNAL.ILL ? { changes: new Uint8Array(0), changeCount: 0 } : encodeChanges(before, after)),
       };
     });

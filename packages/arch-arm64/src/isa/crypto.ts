@@ -49,7 +49,7 @@ function sBox(): Uint8Array {
 }
 function inverse(box: Uint8Array): Uint8Array {
   const result = new Uint8Array(256);
-  box.forEach((value, i) => (result[value] = i));
+  for (const [i, value] of box.entries()) result[value] = i;
   return result;
 }
 

@@ -318,7 +318,7 @@ const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
           return value as Expr<V128>;
         });
         writeBackBase(c, mode, byImmediate, address, total);
-        values.forEach((value, r) => c.f.storeV128(place(r), value));
+        for (const [r, value] of values.entries()) c.f.storeV128(place(r), value);
       },
       syntax: (f) =>
         `${f["L"] ? "ld" : "st"}${structure} ${registerList(f, registers, arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, registers * (f["Q"] ? 16 : 8))}`,
@@ -369,16 +369,16 @@ const singleStructure = SINGLE.flatMap(([letter, size, bits, offset, index]) =>
         const place = (r: number) => add(vAddressOf(c, add(c.imm(), r)), c.imm2());
         if (!L) {
           const values = Array.from({ length: registers }, (_, r) => c.temp(load(LOAD_KIND[size], place(r))));
-          c.store(address, total, (host) =>
-            values.forEach((value, r) => c.f.store(STORE_KIND[size], host, value, r << size)),
-          );
+          c.store(address, total, (host) => {
+            for (const [r, value] of values.entries()) c.f.store(STORE_KIND[size], host, value, r << size);
+          });
           writeBackBase(c, mode, byImmediate, address, total);
           return;
         }
         const host = c.load(address, total);
         const values = Array.from({ length: registers }, (_, r) => c.temp(load(LOAD_KIND[size], host, r << size)));
         writeBackBase(c, mode, byImmediate, address, total);
-        values.forEach((value, r) => c.f.store(STORE_KIND[size], place(r), value));
+        for (const [r, value] of values.entries()) c.f.store(STORE_KIND[size], place(r), value);
       },
       syntax: (f) =>
         `${f["L"] ? "ld" : "st"}${countOf(f)} ${registerList(f, countOf(f), letter)}[${index(f)}], ${placeText(f, mode, countOf(f) << size)}`,
@@ -403,7 +403,7 @@ const replicate = MODES.map(([mode, bit, rm]) =>
         return c.temp(Q ? value : lowHalf(value));
       });
       writeBackBase(c, mode, byImmediate, address, registers << size);
-      values.forEach((value, r) => c.f.storeV128(vAddressOf(c, add(c.imm(), r)), value));
+      for (const [r, value] of values.entries()) c.f.storeV128(vAddressOf(c, add(c.imm(), r)), value);
     },
     syntax: (f) =>
       `ld${countOf(f)}r ${registerList(f, countOf(f), arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, countOf(f) << field(f, "size"))}`,

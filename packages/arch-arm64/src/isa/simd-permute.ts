@@ -292,7 +292,9 @@ function vfpImmediate(imm8: number): number {
 }
 /** As objdump prints it: 19 digits, two of the exponent. */
 export function vfpImmediateText(imm8: number): string {
-  return vfpImmediate(imm8).toExponential(18).replace(/(e[+-])(\d)$/, "$10$2");
+  return vfpImmediate(imm8)
+    .toExponential(18)
+    .replace(/(e[+-])(\d)$/, "$10$2");
 }
 
 const ORR_BIC = (cmode: number) => cmode < 12 && (cmode & 1) === 1;

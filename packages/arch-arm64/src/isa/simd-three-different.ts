@@ -44,7 +44,6 @@ import {
   vreg,
   vxor,
   writeHalf,
-  writeVector,
   zeroVector,
 } from "./simd-lanes.ts";
 import { absoluteDifference } from "./simd-three-same.ts";

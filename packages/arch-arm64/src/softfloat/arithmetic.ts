@@ -10,18 +10,54 @@
  */
 import { L } from "../state/layout.ts";
 import {
-  add, and, call, clz, convert, div, emitExpr, eq, eqz, type Expr, type F32, F64, type FunctionBuilder, type FunctionRef, gtS, I32, I64, i32, i64,
-  load, type Local, ltS, ltU, mul, ne, or, select, shl, shrS, shrU, sqrt, sub, toI32, toI64U, xor,
+  add,
+  and,
+  call,
+  clz,
+  convert,
+  div,
+  type Expr,
+  emitExpr,
+  eq,
+  eqz,
+  type F32,
+  F64,
+  type FunctionBuilder,
+  type FunctionRef,
+  gtS,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  load,
+  ltS,
+  ltU,
+  mul,
+  ne,
+  or,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sqrt,
+  sub,
+  toI32,
+  toI64U,
+  xor,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { F32_FORMAT, F64_FORMAT, FPCR, type FpFormat, FPSR } from "./format.ts";
+import { F32_FORMAT, F64_FORMAT, FPCR, FPSR, type FpFormat } from "./format.ts";
 
 type Float = Expr<F32> | Expr<F64>;
 const asFloat = (format: FpFormat, a: Expr<I64>): Float =>
   format.bits === 64 ? convert("f64.reinterpret_i64", a) : convert("f32.reinterpret_i32", toI32(a));
 const asBits = (a: Float): Expr<I64> =>
-  a.type === F64 ? convert("i64.reinterpret_f64", a as Expr<F64>) : toI64U(convert("i32.reinterpret_f32", a as Expr<F32>));
-const asDouble = (a: Float): Expr<F64> => (a.type === F64 ? (a as Expr<F64>) : convert("f64.promote_f32", a as Expr<F32>));
+  a.type === F64
+    ? convert("i64.reinterpret_f64", a as Expr<F64>)
+    : toI64U(convert("i32.reinterpret_f32", a as Expr<F32>));
+const asDouble = (a: Float): Expr<F64> =>
+  a.type === F64 ? (a as Expr<F64>) : convert("f64.promote_f32", a as Expr<F32>);
 const fadd = (a: Float, b: Float) => add(a as Expr<F64>, b as Expr<F64>) as Float;
 const fsub = (a: Float, b: Float) => sub(a as Expr<F64>, b as Expr<F64>) as Float;
 const fmul = (a: Float, b: Float) => mul(a as Expr<F64>, b as Expr<F64>) as Float;
@@ -47,17 +83,24 @@ export class FpArithmetic {
       const x = temp(f, asFloat(format, a));
       const y = temp(f, asFloat(format, b));
       const r = temp(f, op === "add" ? fadd(x, y) : op === "sub" ? fsub(x, y) : op === "div" ? fdiv(x, y) : fmul(x, y));
-      this.#fast(f, s, format, r, () => {
-        if (op === "add" || op === "sub") {
-          const z = op === "add" ? y : temp(f, fsub(asFloat(format, i64(format.sign)), y));
-          const t = temp(f, fsub(r, x));
-          return feq(fadd(fsub(x, fsub(r, t)), fsub(z, t)), asFloat(format, i64(0)));
-        }
-        // a product is exact when it fits; a quotient when quotient times divisor is exact and gives the dividend
-        const [u, v, w] = op === "div" ? [r, y, x] : [x, y, r];
-        if (format.bits === 32) return feq(fmul(asDouble(u), asDouble(v)) as Float, asDouble(w));
-        return this.#exactProduct(f, u as Expr<F64>, v as Expr<F64>, w as Expr<F64>);
-      }, op === "add" || op === "sub" || format.bits === 32 ? undefined : [a, b]);
+      this.#fast(
+        f,
+        s,
+        format,
+        r,
+        () => {
+          if (op === "add" || op === "sub") {
+            const z = op === "add" ? y : temp(f, fsub(asFloat(format, i64(format.sign)), y));
+            const t = temp(f, fsub(r, x));
+            return feq(fadd(fsub(x, fsub(r, t)), fsub(z, t)), asFloat(format, i64(0)));
+          }
+          // a product is exact when it fits; a quotient when quotient times divisor is exact and gives the dividend
+          const [u, v, w] = op === "div" ? [r, y, x] : [x, y, r];
+          if (format.bits === 32) return feq(fmul(asDouble(u), asDouble(v)) as Float, asDouble(w));
+          return this.#exactProduct(f, u as Expr<F64>, v as Expr<F64>, w as Expr<F64>);
+        },
+        op === "add" || op === "sub" || format.bits === 32 ? undefined : [a, b],
+      );
       f.return(call(this.#slow(op, format), s, a, b));
     });
   }
@@ -69,11 +112,17 @@ export class FpArithmetic {
       const a = p1 as Local<I64>;
       const x = temp(f, asFloat(format, a));
       const r = temp(f, sqrt(x as Expr<F64>) as Float);
-      this.#fast(f, s, format, r, () =>
-        format.bits === 32
-          ? feq(fmul(asDouble(r), asDouble(r)) as Float, asDouble(x))
-          : this.#exactProduct(f, r as Expr<F64>, r as Expr<F64>, x as Expr<F64>),
-        format.bits === 32 ? undefined : [a]);
+      this.#fast(
+        f,
+        s,
+        format,
+        r,
+        () =>
+          format.bits === 32
+            ? feq(fmul(asDouble(r), asDouble(r)) as Float, asDouble(x))
+            : this.#exactProduct(f, r as Expr<F64>, r as Expr<F64>, x as Expr<F64>),
+        format.bits === 32 ? undefined : [a],
+      );
       f.return(call(this.#slowSqrt(format), s, a));
     });
   }
@@ -124,7 +173,14 @@ export class FpArithmetic {
    * Return `r` when it is right and its only flag can be IXC. `isExact` gives 1 when r has no rounding error; it can
    * tell only when the operands `normal` are normal.
    */
-  #fast(f: FunctionBuilder, s: Expr<I32>, format: FpFormat, r: Float, isExact: () => Expr<I32>, normal: readonly Expr<I64>[] = []): void {
+  #fast(
+    f: FunctionBuilder,
+    s: Expr<I32>,
+    format: FpFormat,
+    r: Float,
+    isExact: () => Expr<I32>,
+    normal: readonly Expr<I64>[] = [],
+  ): void {
     const { core } = this;
     const bits = f.temp(asBits(r));
     f.if(and(this.#isSafe(format, bits), this.#isDefault(s)), () => {
@@ -150,7 +206,10 @@ export class FpArithmetic {
   #exactProduct(f: FunctionBuilder, u: Expr<F64>, v: Expr<F64>, w: Expr<F64>): Expr<I32> {
     const parts = [u, v, w].map((x) => {
       const bits = f.temp(convert("i64.reinterpret_f64", x));
-      return { significand: or(and(bits, F64_FORMAT.fractionMask), 1n << 52n), exponent: this.core.exponentField(F64_FORMAT, bits) };
+      return {
+        significand: or(and(bits, F64_FORMAT.fractionMask), 1n << 52n),
+        exponent: this.core.exponentField(F64_FORMAT, bits),
+      };
     });
     const [m, n, k] = parts as [(typeof parts)[0], (typeof parts)[0], (typeof parts)[0]];
     // m * n = k * 2^j with j 52 or 53. Modulo 2^64 decides it, because the two sides differ by less than 2^54.
@@ -271,7 +330,20 @@ export class FpArithmetic {
         f.if(zeroB, () => f.return(a));
         const x = core.unpack(f, format, a);
         const y = core.unpack(f, format, b);
-        f.return(call(this.#sumAndRound(format), s, x.sign, x.exponent, shrU(x.significand, 2), shl(x.significand, 62), y.sign, y.exponent, y.significand, i32(0)));
+        f.return(
+          call(
+            this.#sumAndRound(format),
+            s,
+            x.sign,
+            x.exponent,
+            shrU(x.significand, 2),
+            shl(x.significand, 62),
+            y.sign,
+            y.exponent,
+            y.significand,
+            i32(0),
+          ),
+        );
         return;
       }
       const sign = f.temp(core.signBit(format, xor(a, b)));
@@ -294,10 +366,17 @@ export class FpArithmetic {
           f.set(m, shl(m, 1));
           f.set(exponent, sub(exponent, 1));
         });
-        const quotient = f.temp(convert("i64.trunc_sat_f64_s", mul(div(convert("f64.convert_i64_s", m), convert("f64.convert_i64_s", n)), 2 ** 52)));
+        const quotient = f.temp(
+          convert(
+            "i64.trunc_sat_f64_s",
+            mul(div(convert("f64.convert_i64_s", m), convert("f64.convert_i64_s", n)), 2 ** 52),
+          ),
+        );
         // remainder modulo 2^64 is the remainder: it is smaller than the divisor
         const remainder = f.temp(sub(shl(m, 52), mul(quotient, n)));
-        f.return(call(core.round(format), s, sign, exponent, this.#nearSignificand(quotient, remainder), core.roundingMode(s)));
+        f.return(
+          call(core.round(format), s, sign, exponent, this.#nearSignificand(quotient, remainder), core.roundingMode(s)),
+        );
         return;
       }
       f.if(or(and(infA, zeroB), and(zeroA, infB)), () => {
@@ -338,9 +417,20 @@ export class FpArithmetic {
         f.set(m, shl(m, 1));
         f.set(exponent, sub(exponent, 1));
       });
-      const root = f.temp(convert("i64.trunc_sat_f64_s", mul(sqrt(mul(convert("f64.convert_i64_s", m), 2 ** -52)), 2 ** 52)));
+      const root = f.temp(
+        convert("i64.trunc_sat_f64_s", mul(sqrt(mul(convert("f64.convert_i64_s", m), 2 ** -52)), 2 ** 52)),
+      );
       const remainder = f.temp(sub(shl(m, 52), mul(root, root)));
-      f.return(call(core.round(format), s, i32(0), shrS(exponent, 1), this.#nearSignificand(root, remainder), core.roundingMode(s)));
+      f.return(
+        call(
+          core.round(format),
+          s,
+          i32(0),
+          shrS(exponent, 1),
+          this.#nearSignificand(root, remainder),
+          core.roundingMode(s),
+        ),
+      );
     });
   }
 
@@ -364,7 +454,9 @@ export class FpArithmetic {
       const zeroA = f.temp(core.isZero(format, a));
       const zeroB = f.temp(core.isZero(format, b));
       const invalidProduct = f.temp(or(and(infA, zeroB), and(zeroA, infB)));
-      f.if(and(invalidProduct, and(core.isNan(format, c), ne(and(c, format.quiet), 0))), () => core.returnInvalid(f, s, format));
+      f.if(and(invalidProduct, and(core.isNan(format, c), ne(and(c, format.quiet), 0))), () =>
+        core.returnInvalid(f, s, format),
+      );
       core.returnNans(f, s, format, [c, a, b]);
       const sign = f.temp(core.signBit(format, xor(a, b)));
       const signC = f.temp(core.signBit(format, c));
@@ -380,7 +472,9 @@ export class FpArithmetic {
       const [high, low, exponent] = this.#product(f, format, a, b);
       f.if(core.isZero(format, c), () => f.return(call(this.#normaliseAndRound(format), s, sign, exponent, high, low)));
       const z = core.unpack(f, format, c);
-      f.return(call(this.#sumAndRound(format), s, sign, exponent, high, low, z.sign, z.exponent, z.significand, i32(0)));
+      f.return(
+        call(this.#sumAndRound(format), s, sign, exponent, high, low, z.sign, z.exponent, z.significand, i32(0)),
+      );
     });
   }
 
@@ -388,7 +482,13 @@ export class FpArithmetic {
   #normaliseAndRound(format: FpFormat): FunctionRef {
     const { core } = this;
     return core.define(`normalise.${format.name}`, [I32, I32, I32, I64, I64], [I64], (f, ...p) => {
-      const [s, sign, exponent, high, low] = p as unknown as [Local<I32>, Local<I32>, Local<I32>, Local<I64>, Local<I64>];
+      const [s, sign, exponent, high, low] = p as unknown as [
+        Local<I32>,
+        Local<I32>,
+        Local<I32>,
+        Local<I64>,
+        Local<I64>,
+      ];
       f.if(eqz(high), () => {
         f.set(high, shrU(low, 2));
         f.set(low, shl(low, 62));
@@ -399,7 +499,16 @@ export class FpArithmetic {
         f.set(high, or(shl(high, toI64U(shift)), shrU(low, toI64U(sub(i32(64), shift)))));
         f.set(low, shl(low, toI64U(shift)));
       });
-      f.return(call(core.round(format), s, sign, add(sub(exponent, shift), 2), or(high, toI64U(ne(low, 0))), core.roundingMode(s)));
+      f.return(
+        call(
+          core.round(format),
+          s,
+          sign,
+          add(sub(exponent, shift), 2),
+          or(high, toI64U(ne(low, 0))),
+          core.roundingMode(s),
+        ),
+      );
     });
   }
 
@@ -411,7 +520,15 @@ export class FpArithmetic {
     const { core } = this;
     return core.define(`sum.${format.name}`, [I32, I32, I32, I64, I64, I32, I32, I64, I32], [I64], (f, ...p) => {
       const [s, sign, exponent, high, low, sign2, exponent2, significand2, scale] = p as unknown as [
-        Local<I32>, Local<I32>, Local<I32>, Local<I64>, Local<I64>, Local<I32>, Local<I32>, Local<I64>, Local<I32>,
+        Local<I32>,
+        Local<I32>,
+        Local<I32>,
+        Local<I64>,
+        Local<I64>,
+        Local<I32>,
+        Local<I32>,
+        Local<I64>,
+        Local<I32>,
       ];
       const high2 = f.local(I64);
       const low2 = f.local(I64);
@@ -427,13 +544,29 @@ export class FpArithmetic {
         };
         const count = toI64U(n);
         const rest = sub(i64(64), count);
-        g.if(eqz(n), () => {}, () => {
-          g.if(ltS(n, 64), () => results(shrU(h, count), or(or(shl(h, rest), shrU(l, count)), toI64U(ne(shl(l, rest), 0)))), () => {
-            g.if(eq(n, 64), () => results(i64(0), or(h, toI64U(ne(l, 0)))), () => {
-              g.if(ltS(n, 128), () => results(i64(0), or(shrU(h, count), toI64U(ne(or(shl(h, rest), l), 0)))), () => results(i64(0), toI64U(ne(or(h, l), 0))));
-            });
-          });
-        });
+        g.if(
+          eqz(n),
+          () => {},
+          () => {
+            g.if(
+              ltS(n, 64),
+              () => results(shrU(h, count), or(or(shl(h, rest), shrU(l, count)), toI64U(ne(shl(l, rest), 0)))),
+              () => {
+                g.if(
+                  eq(n, 64),
+                  () => results(i64(0), or(h, toI64U(ne(l, 0)))),
+                  () => {
+                    g.if(
+                      ltS(n, 128),
+                      () => results(i64(0), or(shrU(h, count), toI64U(ne(or(shl(h, rest), l), 0)))),
+                      () => results(i64(0), toI64U(ne(or(h, l), 0))),
+                    );
+                  },
+                );
+              },
+            );
+          },
+        );
         returnPair(g, h, l);
       });
       f.if(gtS(distance, 0), () => f.call(jam, [high2, low2, distance], [high2, low2]));
@@ -442,25 +575,29 @@ export class FpArithmetic {
         f.set(exponent, exponent2);
       });
       const t = f.local(I64);
-      f.if(eq(sign, sign2), () => {
-        f.set(t, add(low, low2));
-        f.set(high, add(add(high, high2), toI64U(ltU(t, low))));
-        f.set(low, t);
-      }, () => {
-        f.if(or(ltU(high, high2), and(eq(high, high2), ltU(low, low2))), () => {
-          f.set(t, high);
-          f.set(high, high2);
-          f.set(high2, t);
-          f.set(t, low);
-          f.set(low, low2);
-          f.set(low2, t);
-          f.set(sign, sign2);
-        });
-        f.set(t, sub(low, low2));
-        f.set(high, sub(sub(high, high2), toI64U(ltU(low, low2))));
-        f.set(low, t);
-        f.if(eqz(or(high, low)), () => f.return(call(this.#exactZero(format), s)));
-      });
+      f.if(
+        eq(sign, sign2),
+        () => {
+          f.set(t, add(low, low2));
+          f.set(high, add(add(high, high2), toI64U(ltU(t, low))));
+          f.set(low, t);
+        },
+        () => {
+          f.if(or(ltU(high, high2), and(eq(high, high2), ltU(low, low2))), () => {
+            f.set(t, high);
+            f.set(high, high2);
+            f.set(high2, t);
+            f.set(t, low);
+            f.set(low, low2);
+            f.set(low2, t);
+            f.set(sign, sign2);
+          });
+          f.set(t, sub(low, low2));
+          f.set(high, sub(sub(high, high2), toI64U(ltU(low, low2))));
+          f.set(low, t);
+          f.if(eqz(or(high, low)), () => f.return(call(this.#exactZero(format), s)));
+        },
+      );
       f.return(call(this.#normaliseAndRound(format), s, sign, add(exponent, scale), high, low));
     });
   }

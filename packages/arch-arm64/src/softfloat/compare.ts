@@ -3,9 +3,28 @@
  *
  * Source: DDI 0487 K.a, J1.3 shared/functions/float: FPCompare, FPCompareEQ, FPCompareGE, FPCompareGT, FPMax, FPMin, FPMaxNum, FPMinNum.
  */
-import { and, call, eq, eqz, type Expr, type FunctionRef, gtS, I32, I64, i32, i64, type Local, ltS, ne, not, or, select, sub } from "../wasm/index.ts";
+import {
+  and,
+  call,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionRef,
+  gtS,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  ltS,
+  ne,
+  not,
+  or,
+  select,
+  sub,
+} from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { type FpFormat, FPSR } from "./format.ts";
+import { FPSR, type FpFormat } from "./format.ts";
 
 export type MinMax = "min" | "max" | "minnm" | "maxnm";
 export type CompareMask = "eq" | "ge" | "gt";
@@ -34,7 +53,8 @@ export class FpCompare {
       f.set(b, call<I64>(flush, s, b));
       f.if(or(core.isNan(format, a), core.isNan(format, b)), () => {
         if (signal) core.raise(f, s, FPSR.IOC);
-        else f.if(or(core.isSignallingNan(format, a), core.isSignallingNan(format, b)), () => core.raise(f, s, FPSR.IOC));
+        else
+          f.if(or(core.isSignallingNan(format, a), core.isSignallingNan(format, b)), () => core.raise(f, s, FPSR.IOC));
         f.return(0b0011);
       });
       const x = f.temp(this.#order(format, a));
@@ -47,7 +67,9 @@ export class FpCompare {
   mask(op: CompareMask, format: FpFormat): FunctionRef {
     const { core } = this;
     return core.define(`cm${op}.${format.name}`, [I32, I64, I64], [I64], (f, p0, p1, p2) => {
-      const nzcv = f.temp(call<I32>(this.compare(format, op !== "eq"), p0 as Local<I32>, p1 as Local<I64>, p2 as Local<I64>));
+      const nzcv = f.temp(
+        call<I32>(this.compare(format, op !== "eq"), p0 as Local<I32>, p1 as Local<I64>, p2 as Local<I64>),
+      );
       const holds = op === "eq" ? eq(nzcv, 0b0110) : op === "gt" ? eq(nzcv, 0b0010) : and(eqz(and(nzcv, 0b1001)), 1);
       f.return(select(holds, i64((format.sign << 1n) - 1n), 0));
     });
@@ -73,9 +95,9 @@ export class FpCompare {
       core.returnNans(f, s, format, [a, b]);
       const isMax = op.startsWith("max");
       // -0 is below +0 here
-      const rank = (v: Expr<I64>) => select(core.signBit(format, v), not(core.magnitude(format, v)), core.magnitude(format, v));
+      const rank = (v: Expr<I64>) =>
+        select(core.signBit(format, v), not(core.magnitude(format, v)), core.magnitude(format, v));
       f.return(select(isMax ? gtS(rank(a), rank(b)) : ltS(rank(a), rank(b)), a, b));
     });
   }
 }
-

@@ -4,11 +4,35 @@
  * Source: DDI 0487 K.a, J1.3 shared/functions/float: FPConvert, FPToFixed, FixedToFP, FPRoundInt.
  */
 import {
-  add, and, call, clz, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, geS, gtS, gtU, I32, I64, i32, i64, type Local, ltS, ne, or, select, shl, shrU, sub,
-  toI32, toI64U,
+  add,
+  and,
+  call,
+  clz,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  geS,
+  gtS,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  ltS,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { FPCR, type FpFormat, FpRounding, FPSR } from "./format.ts";
+import { FPCR, FPSR, type FpFormat, FpRounding } from "./format.ts";
 
 export class FpConvert {
   readonly core: FpCore;
@@ -53,7 +77,8 @@ export class FpConvert {
       f.if(core.isZero(from, a), () => f.return(core.signed(to, sign, 0n)));
       const x = core.unpack(f, from, a);
       const rounding = odd ? i32(FpRounding.ODD) : core.roundingMode(s);
-      if (to.bits === 16) f.if(alternative, () => f.return(call(core.round(to, true), s, sign, x.exponent, x.significand, rounding)));
+      if (to.bits === 16)
+        f.if(alternative, () => f.return(call(core.round(to, true), s, sign, x.exponent, x.significand, rounding)));
       f.return(call(core.round(to), s, sign, x.exponent, x.significand, rounding));
     });
   }
@@ -65,68 +90,91 @@ export class FpConvert {
   #toWeight(f: FunctionBuilder, exponent: Expr<I32>, significand: Expr<I64>): { whole: Local<I64>; rest: Local<I64> } {
     const whole = f.local(I64);
     const rest = f.local(I64);
-    f.if(geS(exponent, 62), () => {
-      f.set(whole, shl(significand, toI64U(sub(exponent, 62))));
-      f.set(rest, i64(0));
-    }, () => {
-      f.if(ltS(exponent, -1), () => {
-        f.set(whole, i64(0));
-        f.set(rest, i64(1)); // less than a half
-      }, () => {
-        const right = f.temp(toI64U(sub(i32(62), exponent)));
-        f.if(eq(exponent, -1), () => {
-          f.set(whole, i64(0));
-          f.set(rest, shl(significand, 1));
-        }, () => {
-          f.set(whole, shrU(significand, right));
-          f.set(rest, shl(significand, sub(i64(64), right)));
-        });
-      });
-    });
+    f.if(
+      geS(exponent, 62),
+      () => {
+        f.set(whole, shl(significand, toI64U(sub(exponent, 62))));
+        f.set(rest, i64(0));
+      },
+      () => {
+        f.if(
+          ltS(exponent, -1),
+          () => {
+            f.set(whole, i64(0));
+            f.set(rest, i64(1)); // less than a half
+          },
+          () => {
+            const right = f.temp(toI64U(sub(i32(62), exponent)));
+            f.if(
+              eq(exponent, -1),
+              () => {
+                f.set(whole, i64(0));
+                f.set(rest, shl(significand, 1));
+              },
+              () => {
+                f.set(whole, shrU(significand, right));
+                f.set(rest, shl(significand, sub(i64(64), right)));
+              },
+            );
+          },
+        );
+      },
+    );
     return { whole, rest };
   }
 
   /** 1 when `whole` must go up by one. */
   #roundUp(rounding: Expr<I32>, sign: Expr<I32>, whole: Expr<I64>, rest: Expr<I64>): Expr<I32> {
     const half = 1n << 63n;
-    const nearest = or(gtU(rest, half), and(eq(rest, half), or(toI32(and(whole, 1)), eq(rounding, FpRounding.TIEAWAY))));
-    const directed = and(ne(rest, 0), or(and(eq(rounding, FpRounding.POSINF), eqz(sign)), and(eq(rounding, FpRounding.NEGINF), sign)));
+    const nearest = or(
+      gtU(rest, half),
+      and(eq(rest, half), or(toI32(and(whole, 1)), eq(rounding, FpRounding.TIEAWAY))),
+    );
+    const directed = and(
+      ne(rest, 0),
+      or(and(eq(rounding, FpRounding.POSINF), eqz(sign)), and(eq(rounding, FpRounding.NEGINF), sign)),
+    );
     return or(and(nearest, or(eq(rounding, FpRounding.TIEEVEN), eq(rounding, FpRounding.TIEAWAY))), directed);
   }
 
   /** (s, a, fraction bits, rounding) -> fixed point of `width` bits, zero-extended, saturated. FPToFixed. */
   toFixed(from: FpFormat, width: 16 | 32 | 64, unsigned: boolean): FunctionRef {
     const { core } = this;
-    return core.define(`toFixed.${from.name}.${unsigned ? "u" : "s"}${width}`, [I32, I64, I32, I32], [I64], (f, ...p) => {
-      const [s, a, fractionBits, rounding] = p as unknown as [Local<I32>, Local<I64>, Local<I32>, Local<I32>];
-      const w = BigInt(width);
-      const mask = (1n << w) - 1n;
-      const largest = unsigned ? mask : mask >> 1n;
-      const smallest = unsigned ? 0n : 1n << (w - 1n);
-      // of half precision only FZ16 flushes, and it belongs to FEAT_FP16
-      if (from.bits !== 16) f.set(a, call<I64>(core.flushInput(from), s, a));
-      f.if(core.isNan(from, a), () => {
-        core.raise(f, s, FPSR.IOC);
-        f.return(0);
-      });
-      f.if(core.isZero(from, a), () => f.return(0));
-      const sign = f.temp(core.signBit(from, a));
-      const saturate = () => {
-        core.raise(f, s, FPSR.IOC);
-        f.return(select(sign, i64(smallest), i64(largest)));
-      };
-      f.if(core.isInfinite(from, a), saturate);
-      const x = core.unpack(f, from, a);
-      const exponent = f.temp(add(x.exponent, fractionBits));
-      f.if(gtS(exponent, 63), saturate);
-      const { whole, rest } = this.#toWeight(f, exponent, x.significand);
-      f.set(whole, add(whole, toI64U(this.#roundUp(rounding, sign, whole, rest))));
-      // `whole` cannot have wrapped: with bit 63 set nothing is left to round
-      const limit = unsigned ? select(sign, i64(0), i64(largest)) : add(i64(largest), toI64U(sign));
-      f.if(gtU(whole, limit), saturate);
-      f.if(ne(rest, 0), () => core.raise(f, s, FPSR.IXC));
-      f.return(and(select(sign, sub(i64(0), whole), whole), mask));
-    });
+    return core.define(
+      `toFixed.${from.name}.${unsigned ? "u" : "s"}${width}`,
+      [I32, I64, I32, I32],
+      [I64],
+      (f, ...p) => {
+        const [s, a, fractionBits, rounding] = p as unknown as [Local<I32>, Local<I64>, Local<I32>, Local<I32>];
+        const w = BigInt(width);
+        const mask = (1n << w) - 1n;
+        const largest = unsigned ? mask : mask >> 1n;
+        const smallest = unsigned ? 0n : 1n << (w - 1n);
+        // of half precision only FZ16 flushes, and it belongs to FEAT_FP16
+        if (from.bits !== 16) f.set(a, call<I64>(core.flushInput(from), s, a));
+        f.if(core.isNan(from, a), () => {
+          core.raise(f, s, FPSR.IOC);
+          f.return(0);
+        });
+        f.if(core.isZero(from, a), () => f.return(0));
+        const sign = f.temp(core.signBit(from, a));
+        const saturate = () => {
+          core.raise(f, s, FPSR.IOC);
+          f.return(select(sign, i64(smallest), i64(largest)));
+        };
+        f.if(core.isInfinite(from, a), saturate);
+        const x = core.unpack(f, from, a);
+        const exponent = f.temp(add(x.exponent, fractionBits));
+        f.if(gtS(exponent, 63), saturate);
+        const { whole, rest } = this.#toWeight(f, exponent, x.significand);
+        f.set(whole, add(whole, toI64U(this.#roundUp(rounding, sign, whole, rest))));
+        // `whole` cannot have wrapped: with bit 63 set nothing is left to round
+        const limit = unsigned ? select(sign, i64(0), i64(largest)) : add(i64(largest), toI64U(sign));
+        f.if(gtU(whole, limit), saturate);
+        f.if(ne(rest, 0), () => core.raise(f, s, FPSR.IXC));
+        f.return(and(select(sign, sub(i64(0), whole), whole), mask));
+      },
+    );
   }
 
   /** (s, integer of 64 bits (sign- or zero-extended), fraction bits, rounding) -> number. FixedToFP. */
@@ -139,7 +187,11 @@ export class FpConvert {
       const magnitude = f.temp(unsigned ? a : select(sign, sub(i64(0), a), a));
       const zeros = f.temp(toI32(clz(magnitude)));
       // leading bit to 62: a number of 64 bits loses its lowest one to the sticky bit
-      const significand = select(zeros, shl(magnitude, toI64U(sub(zeros, 1))), or(shrU(magnitude, 1), and(magnitude, 1)));
+      const significand = select(
+        zeros,
+        shl(magnitude, toI64U(sub(zeros, 1))),
+        or(shrU(magnitude, 1), and(magnitude, 1)),
+      );
       f.return(call(core.round(to), s, sign, sub(sub(i32(63), zeros), fractionBits), significand, rounding));
     });
   }

@@ -8,10 +8,36 @@
  */
 import { L } from "../state/layout.ts";
 import {
-  add, and, call, clz, eq, eqz, type Expr, type FunctionBuilder, type FunctionRef, gtU, I32, I64, i32, i64, load, type Local, ltS,
-  type ModuleBuilder, mul, ne, or, select, shl, shrU, sub, toI32, toI64U, type ValueType,
+  add,
+  and,
+  call,
+  clz,
+  type Expr,
+  eq,
+  eqz,
+  type FunctionBuilder,
+  type FunctionRef,
+  gtU,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  load,
+  ltS,
+  type ModuleBuilder,
+  mul,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  toI32,
+  toI64U,
+  type ValueType,
 } from "../wasm/index.ts";
-import { FPCR, type FpFormat, FPSR } from "./format.ts";
+import { FPCR, FPSR, type FpFormat } from "./format.ts";
 
 type Body = (f: FunctionBuilder, ...params: Local[]) => void;
 
@@ -113,7 +139,11 @@ export class FpCore {
   }
 
   /** Unpack a finite number other than zero. */
-  unpack(f: FunctionBuilder, format: FpFormat, a: Expr<I64>): { sign: Expr<I32>; exponent: Expr<I32>; significand: Expr<I64> } {
+  unpack(
+    f: FunctionBuilder,
+    format: FpFormat,
+    a: Expr<I64>,
+  ): { sign: Expr<I32>; exponent: Expr<I32>; significand: Expr<I64> } {
     const exponent = f.local(I32);
     const significand = f.local(I64);
     const shift = f.local(I32);
@@ -146,54 +176,71 @@ export class FpCore {
    * `alternative` is the alternative half-precision format of FPCR.AHP.
    */
   round(format: FpFormat, alternative = false): FunctionRef {
-    return this.define(`round.${format.name}${alternative ? ".ahp" : ""}`, [I32, I32, I32, I64, I32], [I64], (f, ...p) => {
-      const [s, sign, exponent, significand, rounding] = p as unknown as [Local<I32>, Local<I32>, Local<I32>, Local<I64>, Local<I32>];
-      const minimum = 1 - format.bias;
-      const shift = 62 - format.fraction;
-      const field = f.local(I64);
-      const result = f.local(I64);
-      const error = f.local(I64);
-      const tiny = f.local(I32);
-      const up = f.local(I32);
-      const half = 1n << BigInt(shift - 1);
-      f.if(ltS(exponent, minimum), () => {
-        if (format.bits !== 16) {
-          f.if(and(this.fpcr(s), FPCR.FZ), () => {
-            this.raise(f, s, FPSR.UFC);
-            f.return(this.signed(format, sign, 0n));
-          });
-        }
-        f.set(tiny, i32(1));
-        f.set(significand, this.shiftRightJam(significand, sub(i32(minimum), exponent)));
-      }, () => f.set(field, shl(toI64U(sub(exponent, minimum)), format.fraction)));
-      f.set(error, and(significand, (1n << BigInt(shift)) - 1n));
-      f.set(result, shrU(significand, shift));
-      f.if(ne(error, 0), () => {
-        f.if(tiny, () => this.raise(f, s, FPSR.UFC));
-        f.switch(rounding, [
-          () => f.set(up, or(gtU(error, half), and(eq(error, half), toI32(and(result, 1))))),
-          () => f.set(up, eqz(sign)),
-          () => f.set(up, sign),
-          () => f.set(up, i32(0)),
-          () => f.set(up, gtU(error, half - 1n)),
-          () => f.set(result, or(result, 1)),
-        ]);
-        f.set(result, add(result, toI64U(up)));
-      });
-      f.set(result, add(result, field));
-      const limit = alternative ? format.infinity + (format.fractionMask + 1n) : format.infinity;
-      f.if(gtU(result, limit - 1n), () => {
-        if (alternative) {
-          this.raise(f, s, FPSR.IOC);
-          f.return(this.signed(format, sign, format.sign - 1n));
-          return;
-        }
-        this.raise(f, s, FPSR.OFC | FPSR.IXC);
-        f.return(this.signed(format, sign, add(i64(format.infinity - 1n), toI64U(this.overflowsToInfinity(rounding, sign)))));
-      });
-      f.if(ne(error, 0), () => this.raise(f, s, FPSR.IXC));
-      f.return(this.signed(format, sign, result));
-    });
+    return this.define(
+      `round.${format.name}${alternative ? ".ahp" : ""}`,
+      [I32, I32, I32, I64, I32],
+      [I64],
+      (f, ...p) => {
+        const [s, sign, exponent, significand, rounding] = p as unknown as [
+          Local<I32>,
+          Local<I32>,
+          Local<I32>,
+          Local<I64>,
+          Local<I32>,
+        ];
+        const minimum = 1 - format.bias;
+        const shift = 62 - format.fraction;
+        const field = f.local(I64);
+        const result = f.local(I64);
+        const error = f.local(I64);
+        const tiny = f.local(I32);
+        const up = f.local(I32);
+        const half = 1n << BigInt(shift - 1);
+        f.if(
+          ltS(exponent, minimum),
+          () => {
+            if (format.bits !== 16) {
+              f.if(and(this.fpcr(s), FPCR.FZ), () => {
+                this.raise(f, s, FPSR.UFC);
+                f.return(this.signed(format, sign, 0n));
+              });
+            }
+            f.set(tiny, i32(1));
+            f.set(significand, this.shiftRightJam(significand, sub(i32(minimum), exponent)));
+          },
+          () => f.set(field, shl(toI64U(sub(exponent, minimum)), format.fraction)),
+        );
+        f.set(error, and(significand, (1n << BigInt(shift)) - 1n));
+        f.set(result, shrU(significand, shift));
+        f.if(ne(error, 0), () => {
+          f.if(tiny, () => this.raise(f, s, FPSR.UFC));
+          f.switch(rounding, [
+            () => f.set(up, or(gtU(error, half), and(eq(error, half), toI32(and(result, 1))))),
+            () => f.set(up, eqz(sign)),
+            () => f.set(up, sign),
+            () => f.set(up, i32(0)),
+            () => f.set(up, gtU(error, half - 1n)),
+            () => f.set(result, or(result, 1)),
+          ]);
+          f.set(result, add(result, toI64U(up)));
+        });
+        f.set(result, add(result, field));
+        const limit = alternative ? format.infinity + (format.fractionMask + 1n) : format.infinity;
+        f.if(gtU(result, limit - 1n), () => {
+          if (alternative) {
+            this.raise(f, s, FPSR.IOC);
+            f.return(this.signed(format, sign, format.sign - 1n));
+            return;
+          }
+          this.raise(f, s, FPSR.OFC | FPSR.IXC);
+          f.return(
+            this.signed(format, sign, add(i64(format.infinity - 1n), toI64U(this.overflowsToInfinity(rounding, sign)))),
+          );
+        });
+        f.if(ne(error, 0), () => this.raise(f, s, FPSR.IXC));
+        f.return(this.signed(format, sign, result));
+      },
+    );
   }
 
   /** 1 when a number beyond the range becomes infinity, 0 when it becomes the largest finite one. */
@@ -212,7 +259,12 @@ export class FpCore {
       const a = p0 as Local<I64>;
       const b = p1 as Local<I64>;
       const low = 0xffffffffn;
-      const [al, ah, bl, bh] = [and(a, low), shrU(a, 32), and(b, low), shrU(b, 32)].map((e) => f.temp(e)) as [Expr<I64>, Expr<I64>, Expr<I64>, Expr<I64>];
+      const [al, ah, bl, bh] = [and(a, low), shrU(a, 32), and(b, low), shrU(b, 32)].map((e) => f.temp(e)) as [
+        Expr<I64>,
+        Expr<I64>,
+        Expr<I64>,
+        Expr<I64>,
+      ];
       const t = f.temp(add(mul(ah, bl), shrU(mul(al, bl), 32)));
       const w = f.temp(add(mul(al, bh), and(t, low)));
       f.return(add(add(mul(ah, bh), shrU(t, 32)), shrU(w, 32)));

@@ -5,10 +5,39 @@
  * UnsignedRecipEstimate, UnsignedRSqrtEstimate.
  */
 import {
-  add, and, call, ceil, clz, convert, div, divU, eqz, f64, type Expr, type FunctionRef, geU, I32, I64, i32, i64, type Local, ltS, ltU, ne, or, select, shl, shrU, sqrt, sub, toI32, toI64U, not,
+  add,
+  and,
+  call,
+  ceil,
+  clz,
+  convert,
+  div,
+  divU,
+  type Expr,
+  eqz,
+  type FunctionRef,
+  f64,
+  geU,
+  I32,
+  I64,
+  i32,
+  i64,
+  type Local,
+  ltS,
+  ltU,
+  ne,
+  not,
+  or,
+  select,
+  shl,
+  shrU,
+  sqrt,
+  sub,
+  toI32,
+  toI64U,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { FPCR, type FpFormat, FPSR } from "./format.ts";
+import { FPCR, FPSR, type FpFormat } from "./format.ts";
 
 /** 256..511 for a 9-bit number of that range. RecipEstimate. */
 function recipEstimate(a: Expr<I32>): Expr<I32> {
@@ -49,7 +78,13 @@ export class FpEstimate {
       // below 2^-128 or 2^-1024 the result overflows
       f.if(ltU(magnitude, 1n << BigInt(format.fraction - 2)), () => {
         core.raise(f, s, FPSR.OFC | FPSR.IXC);
-        f.return(core.signed(format, sign, add(i64(format.infinity - 1n), toI64U(core.overflowsToInfinity(core.roundingMode(s), sign)))));
+        f.return(
+          core.signed(
+            format,
+            sign,
+            add(i64(format.infinity - 1n), toI64U(core.overflowsToInfinity(core.roundingMode(s), sign))),
+          ),
+        );
       });
       const exponent = f.local(I32);
       const fraction = f.local(I64);
@@ -71,7 +106,9 @@ export class FpEstimate {
       const resultExponent = f.temp(sub(i32(2 * format.bias - 1), exponent));
       const full = f.temp(shl(and(estimate, 0xff), format.fraction - 8));
       f.if(eqz(resultExponent), () => f.return(core.signed(format, sign, shrU(or(full, format.fractionMask + 1n), 1))));
-      f.if(ltS(resultExponent, 0), () => f.return(core.signed(format, sign, shrU(or(full, format.fractionMask + 1n), 2))));
+      f.if(ltS(resultExponent, 0), () =>
+        f.return(core.signed(format, sign, shrU(or(full, format.fractionMask + 1n), 2))),
+      );
       f.return(core.signed(format, sign, or(full, shl(toI64U(resultExponent), format.fraction))));
     });
   }

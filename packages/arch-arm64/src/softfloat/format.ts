@@ -26,7 +26,13 @@ function format(name: FpFormat["name"], bits: FpFormat["bits"], fraction: number
   const infinity = BigInt(maxExponent) << BigInt(fraction);
   const quiet = 1n << BigInt(fraction - 1);
   return {
-    name, bits, fraction, maxExponent, bias: maxExponent >> 1, infinity, quiet,
+    name,
+    bits,
+    fraction,
+    maxExponent,
+    bias: maxExponent >> 1,
+    infinity,
+    quiet,
     sign: 1n << BigInt(bits - 1),
     fractionMask: (1n << BigInt(fraction)) - 1n,
     defaultNan: infinity | quiet,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { L } from "../state/layout.ts";
 import { I32, i32, ModuleBuilder } from "../wasm/index.ts";
-import { F32_FORMAT, F64_FORMAT, FpArithmetic, FpConvert, FpCore, FpEstimate, FPCR, FPSR } from "./index.ts";
+import { F32_FORMAT, F64_FORMAT, FPCR, FPSR, FpArithmetic, FpConvert, FpCore, FpEstimate } from "./index.ts";
 
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
 const data = new DataView(memory.buffer);
@@ -16,7 +16,8 @@ module.export("fma", arithmetic.fma(F64_FORMAT));
 module.export("narrow", new FpConvert(core).format(F64_FORMAT, F32_FORMAT));
 module.export("ursqrte", new FpEstimate(core).unsignedRsqrt());
 module.func("state", [], [I32], (f) => f.return(i32(0)), { export: true });
-const exports = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory } }).exports as unknown as Record<"mul" | "add" | "div" | "fma" | "narrow", (s: number, ...a: bigint[]) => bigint> & {
+const exports = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory } })
+  .exports as unknown as Record<"mul" | "add" | "div" | "fma" | "narrow", (s: number, ...a: bigint[]) => bigint> & {
   ursqrte(a: number): number;
 };
 
@@ -62,7 +63,10 @@ describe("results that it cannot compute", () => {
   });
   it("overflows to infinity or to the largest number", () => {
     expect(run("mul", 0, 1e200, 1e200)).toEqual({ result: bits(Number.POSITIVE_INFINITY), flags: FPSR.OFC | FPSR.IXC });
-    expect(run("mul", 3 << FPCR.RMODE_SHIFT, 1e200, 1e200)).toEqual({ result: bits(Number.MAX_VALUE), flags: FPSR.OFC | FPSR.IXC });
+    expect(run("mul", 3 << FPCR.RMODE_SHIFT, 1e200, 1e200)).toEqual({
+      result: bits(Number.MAX_VALUE),
+      flags: FPSR.OFC | FPSR.IXC,
+    });
   });
 });
 

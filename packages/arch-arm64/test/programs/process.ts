@@ -68,9 +68,8 @@ export class LinuxProcess {
   #supervise(): void {
     const pe = this.#pe;
     for (let vector = 0; vector < 16; vector++)
-      VECTOR.forEach((word, i) =>
-        this.#physical.data.setUint32(this.#physical.offsetOf((VECTORS + vector * 128 + i * 4) as never), word, true),
-      );
+      for (const [i, word] of VECTOR.entries())
+        this.#physical.data.setUint32(this.#physical.offsetOf((VECTORS + vector * 128 + i * 4) as never), word, true);
     this.#store64(LEVEL1 + 8, BigInt(LEVEL2) | 3n);
     for (let block = 0; block < DRAM_SIZE >> 21; block++)
       this.#store64(
@@ -127,7 +126,7 @@ export class LinuxProcess {
     ].flat() as bigint[];
     const words = [BigInt(args.length), ...strings, 0n, 0n, ...auxv];
     sp = (sp - 8 * words.length) & ~15;
-    words.forEach((word, i) => this.#store64(sp + 8 * i, word));
+    for (const [i, word] of words.entries()) this.#store64(sp + 8 * i, word);
     this.#pe.write("SP_EL0", BigInt(sp));
     this.#pe.write("ELR_EL2", entry);
     // EL0t

@@ -32,7 +32,7 @@ export function prepare(
 ): void {
   initialState(into, c.profile, seedOf(name) + c.index);
   into.setUint32(FIELD.WORD_COUNT, c.words.length, true);
-  c.words.forEach((word, i) => into.setUint32(FIELD.WORDS + 4 * i, word, true));
+  for (const [i, word] of c.words.entries()) into.setUint32(FIELD.WORDS + 4 * i, word, true);
   for (const [register, value] of c.overrides)
     into.setBigUint64(register === 31 ? FIELD.SP : FIELD.X + 8 * register, value, true);
 }
