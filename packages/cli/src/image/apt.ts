@@ -60,6 +60,7 @@ export class Apt {
     const file = readdirSync(download).find((candidate) => candidate.endsWith(".deb"));
     if (file === undefined) throw new ModelError("CLI_APT", `apt downloaded no package for ${name}`);
     const directory = join(this.#directory, "files", name);
+    mkdirSync(directory, { recursive: true });
     await this.#run("dpkg-deb", ["-x", join(download, file), directory]);
     const version = (await this.#run("dpkg-deb", ["-f", join(download, file), "Version"])).trim();
     return { directory, version: `${name} ${version}` };

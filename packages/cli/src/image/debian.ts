@@ -9,7 +9,7 @@ import { type CpioEntry, CpioMode, writeCpio } from "./cpio.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
 
 /** In the order in which they have to be loaded. */
-const MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng", "virtio_console"];
+const MODULES = ["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng", "virtio_console"];
 
 /**
  * Devices may only touch memory that the guest shares: the kernel copies through one pool of 4 MiB (2,048 slots of

@@ -16,8 +16,8 @@ export const GuestLayout = {
   DEVICE_STRIDE: 0x1_0000,
   /** SPI number of the first device (INTID 36); crosvm starts there too. */
   FIRST_SPI: 4,
-  /** Room for the device tree with what the Resource Manager adds. */
-  DTB_SIZE: 0x20_0000,
+  /** Room for the device tree with what the Resource Manager adds; all of it is lent before the VM starts. */
+  DTB_SIZE: 0x1_0000,
   /** Memory that devices and guest share, when guest memory is lent. */
   DMA_POOL_SIZE: 0x40_0000,
   MAX_CPUS: 8,

@@ -30,14 +30,14 @@ interface Binding {
 export class LentRam implements GuestRam {
   readonly address: number;
   readonly size: number;
-  readonly dmaPool: { readonly address: number; readonly size: number };
+  readonly dmaPool: { readonly address: number; readonly size: number } | undefined;
   readonly #vm: GunyahVm;
   readonly #memory: GuestMemory;
   /** Sorted by start, without gaps. */
   #bindings: Binding[] = [];
   #latest: Binding | undefined;
 
-  private constructor(vm: GunyahVm, memory: GuestMemory, address: number, pool: { address: number; size: number }) {
+  private constructor(vm: GunyahVm, memory: GuestMemory, address: number, pool: LentRam["dmaPool"]) {
     this.#vm = vm;
     this.#memory = memory;
     this.address = address;
@@ -51,7 +51,7 @@ export class LentRam implements GuestRam {
     options: {
       readonly address: number;
       readonly size: number;
-      readonly dmaPool: { readonly address: number; readonly size: number };
+      readonly dmaPool: { readonly address: number; readonly size: number } | undefined;
     },
   ): Promise<LentRam> {
     return new LentRam(vm, await device.createGuestMemory(options.size), options.address, options.dmaPool);
@@ -64,7 +64,7 @@ export class LentRam implements GuestRam {
   async attach(): Promise<void> {
     const piece = Math.max(PIECE, Math.ceil(this.size / MAX_PIECES / PIECE) * PIECE);
     const end = this.address + this.size;
-    const pool = this.dmaPool;
+    const pool = this.dmaPool ?? { address: end, size: 0 };
     for (let start = this.address; start < end; ) {
       // The pool is a binding of its own, so that it can change alone.
       const limit =
@@ -77,7 +77,7 @@ export class LentRam implements GuestRam {
   }
 
   async started(): Promise<void> {
-    this.#share(this.dmaPool.address, this.dmaPool.address + this.dmaPool.size);
+    if (this.dmaPool !== undefined) this.#share(this.dmaPool.address, this.dmaPool.address + this.dmaPool.size);
   }
 
   window(address: Ipa, length: number, access: "r" | "rw"): Uint8Array | undefined {

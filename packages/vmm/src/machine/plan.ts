@@ -1,7 +1,7 @@
 import { type DeviceTree, writeDtb } from "@gunyah-ts/devicetree";
 import { type Device, type DeviceContext, type DeviceType, type Entropy, ModelError } from "@gunyah-ts/kernel";
 import { type LoadedKernel, loadKernel } from "../image/kernel-image.ts";
-import { AddressMap, type Placement } from "./address-map.ts";
+import { AddressMap, describe, type Placement } from "./address-map.ts";
 import { buildGuestTree, type GuestTreeOptions, type PlacedDevice } from "./guest-tree.ts";
 import { GuestLayout } from "./layout.ts";
 import type { DeviceConfig, VirtualMachineOptions } from "./options.ts";
@@ -43,15 +43,10 @@ export async function planVm(
   const kernel = await loadKernel(options.kernel, { ramBase: ram.address, address: options.kernelAddress });
   for (const { name, address, memorySize } of kernel.segments) map.addInside({ name, address, size: memorySize }, ram);
 
-  // The device tree takes the last 2 MiB, the devices' pool lies below; the initrd goes behind the kernel.
+  // The device tree takes the end of memory, the devices' pool lies below; the initrd goes behind the kernel.
   const end = ram.address + ram.size;
   const dtb = { name: "device tree", address: end - GuestLayout.DTB_SIZE, size: GuestLayout.DTB_SIZE };
   map.addInside(dtb, ram);
-  const lends = options.abi !== "v14";
-  const dmaPool = lends
-    ? { name: "DMA pool", address: dtb.address - GuestLayout.DMA_POOL_SIZE, size: GuestLayout.DMA_POOL_SIZE }
-    : undefined;
-  if (dmaPool !== undefined) map.addInside(dmaPool, ram);
   const initrd = options.initrd === undefined ? undefined : placeInitrd(options.initrd, kernel, ram, map);
 
   const user = options.dtb === undefined ? undefined : new UserTree(options.dtb);
@@ -67,6 +62,12 @@ export async function planVm(
   });
   const devices = await placeDevices(options.devices ?? [{ type: "pl011" }], services, map, user);
 
+  // v14 shares all of memory; with lent memory devices need some that is shared.
+  const needsPool = options.abi !== "v14" && devices.some(({ description }) => description.dma === true);
+  const dmaPool = needsPool
+    ? { name: "DMA pool", address: dtb.address - GuestLayout.DMA_POOL_SIZE, size: GuestLayout.DMA_POOL_SIZE }
+    : undefined;
+
   const rngSeed = new Uint8Array(32);
   services.entropy.fill(rngSeed);
   const treeOptions: GuestTreeOptions = {
@@ -76,12 +77,16 @@ export async function planVm(
     cmdline: options.cmdline ?? "",
     initrd,
     rngSeed,
-    dmaPool: devices.some(({ description }) => description.dma === true) ? dmaPool : undefined,
+    dmaPool,
     gic,
   };
   try {
+    if (dmaPool !== undefined) map.addInside(dmaPool, ram);
     const tree = user?.complete(treeOptions) ?? buildGuestTree(treeOptions);
-    return { ram, cpus, kernel, initrd, dmaPool, dtb, devices, tree, dtbBytes: writeDtb(tree) };
+    const dtbBytes = writeDtb(tree);
+    if (dtbBytes.length > dtb.size)
+      throw new ModelError("VMM_LAYOUT_OUTSIDE", `${dtbBytes.length} bytes do not fit into ${describe(dtb)}`);
+    return { ram, cpus, kernel, initrd, dmaPool, dtb, devices, tree, dtbBytes };
   } catch (error) {
     for (const { device } of devices) await device.dispose();
     throw error;

@@ -11,25 +11,20 @@ export class UserTree {
 
   /** Errors: VMM_DTB_INVALID */
   constructor(blob: Uint8Array) {
-    try {
-      this.tree = parseDtb(blob);
-    } catch (cause) {
-      throw new ModelError("VMM_DTB_INVALID", `the device tree cannot be read: ${(cause as Error).message}`, { cause });
-    }
+    this.tree = understood(() => parseDtb(blob));
   }
 
-  /** Where the tree's `count`-th node with a compatible string sits, and its SPI. */
+  /** Where the tree's `count`-th node with a compatible string sits, and its SPI. Errors: VMM_DTB_INVALID */
   find(compatible: string, count: number): { readonly address: number; readonly spi: number } | undefined {
     const node = this.tree.compatible(compatible)[count];
-    const reg = node?.reg[0];
-    const interrupts = node?.cells("interrupts");
+    const [reg, interrupts] = understood(() => [node?.reg[0], node?.cells("interrupts")] as const);
     if (reg === undefined || interrupts === undefined || interrupts[0] !== 0) return undefined;
     return { address: Number(reg.address), spi: interrupts[1] ?? 0 };
   }
 
-  /** Addresses of the GIC, when the tree has one. */
+  /** Addresses of the GIC, when the tree has one. Errors: VMM_DTB_INVALID */
   get gic(): GuestTreeOptions["gic"] | undefined {
-    const reg = this.tree.compatible("arm,gic-v3")[0]?.reg;
+    const reg = understood(() => this.tree.compatible("arm,gic-v3")[0]?.reg);
     const [distributor, redistributors] = reg ?? [];
     if (distributor === undefined || redistributors === undefined) return undefined;
     return { distributor: Number(distributor.address), redistributors: Number(redistributors.address) };
@@ -37,8 +32,10 @@ export class UserTree {
 
   /** Errors: VMM_DTB_INVALID where the tree contradicts the VM. */
   complete(options: GuestTreeOptions): DeviceTree {
-    this.#checkMemory(options.ram);
-    this.#checkCpus(options.cpus);
+    understood(() => {
+      this.#checkMemory(options.ram);
+      this.#checkCpus(options.cpus);
+    });
     addChosen(this.tree, options);
     for (const device of options.devices) if (!this.#describes(device)) addDevice(this.tree, device, undefined);
     if (this.tree.find("/gunyah-vm-config") === undefined) addVmConfig(this.tree, options);
@@ -70,6 +67,16 @@ export class UserTree {
     );
     if (nodes.length !== count)
       throw new ModelError("VMM_DTB_INVALID", `the device tree has ${nodes.length} CPUs, the VM ${count}`);
+  }
+}
+
+/** Run what reads a stranger's tree: what it cannot make sense of is the user's error. */
+function understood<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause as { code?: string }).code?.startsWith("DT_")) throw cause;
+    throw new ModelError("VMM_DTB_INVALID", `the device tree cannot be read: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -88,7 +88,7 @@ export class VirtualMachine {
       const vm = await device.createVm();
       const { address, size } = plan.ram;
       const ram =
-        plan.dmaPool === undefined
+        options.abi === "v14"
           ? new PinnedRam(services.process, vm, { address, size })
           : await LentRam.create(device, vm, { address, size, dmaPool: plan.dmaPool });
       const machine = new VirtualMachine(plan, services, options, { device, vm, ram });
