@@ -55,6 +55,29 @@ static double determinant(void) {
   return det;
 }
 
+/* Structures of vectors at every offset around a page boundary. */
+static void structures(void) {
+  static _Alignas(4096) uint8_t from[3 * 4096], to[3 * 4096];
+  uint32_t seed = 11, h = 0;
+  for (size_t i = 0; i < sizeof from; i++) from[i] = (uint8_t)next_random(&seed);
+  for (size_t at = 4096 - 66; at < 4096 + 2; at++) {
+    uint8x16x4_t q = vld4q_u8(from + at);
+    uint16x8x3_t t = vld3q_u16((const uint16_t *)(from + at + 1));
+    uint32x2x2_t p = vld2_u32((const uint32_t *)(from + at + 5));
+    uint8x16x4_t r = vld1q_u8_x4(from + at + 3);
+    uint64x2_t one = vld1q_dup_u64((const uint64_t *)(from + at + 7));
+    p = vld2_lane_u32((const uint32_t *)(from + at + 9), p, 1);
+    q.val[2] = veorq_u8(q.val[2], vreinterpretq_u8_u64(one));
+    vst4q_u8(to + at, q);
+    vst3q_u16((uint16_t *)(to + at + 64), t);
+    vst1q_u8_x4(to + at - 64, r);
+    vst2_lane_u32((uint32_t *)(to + at + 120), p, 0);
+    vst1q_u64((uint64_t *)(to + at + 30), vaddq_u64(one, vld1q_u64((const uint64_t *)(to + at + 33))));
+    h = h * 33 + checksum(to + 4096 - 256, 512);
+  }
+  printf("structures %08x\n", h);
+}
+
 int test_matrix(void) {
   uint32_t seed = 99;
   for (int i = 0; i < N; i++)
@@ -100,5 +123,6 @@ int test_matrix(void) {
   planes.val[3] = vcombine_u8(vqshrn_n_u16(vmull_u8(vget_low_u8(mixed), vget_high_u8(mixed)), 5), vaddhn_u16(vpaddlq_u8(mixed), vdupq_n_u16(999)));
   vst4q_u8(packed, planes);
   printf("bytes %08x sum %u\n", checksum(packed, sizeof packed), vaddlvq_u8(mixed));
+  structures();
   return 0;
 }
