@@ -4,6 +4,5 @@ export const VM_MANAGER_ERRORS = {
     "The host driver found no hypervisor or no Resource Manager that it can drive; the message says what is there.",
   VMM_HOST_CALL_FAILED: "A system call failed; `errno` and `layers` of the error say why.",
   VMM_NOT_STARTED: "A process was made before the host VM's program had started.",
-  VMM_OPTION_INVALID: "An option of the host driver has a value that it does not know.",
 } as const;
 export type VmManagerErrorCode = keyof typeof VM_MANAGER_ERRORS;
