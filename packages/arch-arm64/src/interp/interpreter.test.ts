@@ -74,6 +74,43 @@ describe("execute", () => {
     expect(run(DRAM_BASE, [0xb9000062, NOP, NOP, SVC]).what).toBe("svc");
     expect(machine.x[1]).toBe(7n);
   });
+  it.each([
+    ["eq", 0, (a: bigint, b: bigint) => a === b],
+    ["ne", 1, (a: bigint, b: bigint) => a !== b],
+    ["cs", 2, (a: bigint, b: bigint) => a >= b],
+    ["cc", 3, (a: bigint, b: bigint) => a < b],
+    ["mi", 4, (a: bigint, b: bigint) => BigInt.asIntN(64, a - b) < 0n],
+    ["hi", 8, (a: bigint, b: bigint) => a > b],
+    ["ls", 9, (a: bigint, b: bigint) => a <= b],
+    ["ge", 10, (a: bigint, b: bigint) => BigInt.asIntN(64, a) >= BigInt.asIntN(64, b)],
+    ["lt", 11, (a: bigint, b: bigint) => BigInt.asIntN(64, a) < BigInt.asIntN(64, b)],
+    ["gt", 12, (a: bigint, b: bigint) => BigInt.asIntN(64, a) > BigInt.asIntN(64, b)],
+    ["le", 13, (a: bigint, b: bigint) => BigInt.asIntN(64, a) <= BigInt.asIntN(64, b)],
+  ] as const)("branches after a comparison, and keeps its flags: %s", (_, cond, holds) => {
+    const values = [0n, 1n, 5n, 1n << 63n, (1n << 63n) - 1n, (1n << 64n) - 1n];
+    // cmp x0, x1; b.cond +8; svc; cset-like: mov x2, #1; svc
+    machine.writeWords(DRAM_BASE, [0xeb01001f, 0x54000040 | cond, SVC, 0xd2800022, SVC]);
+    for (const a of values)
+      for (const b of values) {
+        [machine.x[0], machine.x[1], machine.x[2]] = [a, b, 0n];
+        machine.pc = BigInt(DRAM_BASE);
+        const before = machine.retired;
+        machine.run(1000);
+        expect([a, b, machine.x[2]]).toEqual([a, b, holds(a, b) ? 1n : 0n]);
+        expect(machine.retired - before).toBe(holds(a, b) ? 4 : 3);
+        expect(machine.nzcv & 6).toBe((a === b ? 4 : 0) | (a >= b ? 2 : 0));
+      }
+  });
+  it("sees a branch that is written after it ran with the comparison before it", () => {
+    machine.writeWords(DRAM_BASE, [0xeb01001f, 0x54000040, SVC, 0xd2800022, SVC]);
+    machine.pc = BigInt(DRAM_BASE);
+    machine.run(1000);
+    expect(machine.x[2]).toBe(1n);
+    // str w3, [x4]: b.eq becomes b.ne; then b to the start
+    [machine.x[2], machine.x[3], machine.x[4]] = [0n, 0x54000041n, BigInt(DRAM_BASE + 4)];
+    run(DRAM_BASE + 0x100, [0xb9000083, 0x17ffffbf]);
+    expect(machine.x[2]).toBe(0n);
+  });
   it("takes unallocated words as undefined, with PC at the word", () => {
     expect(run(DRAM_BASE, [NOP, 0xffffffff])).toEqual({ what: "undefined", pc: BigInt(DRAM_BASE + 4) });
   });
