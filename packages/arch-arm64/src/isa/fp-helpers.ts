@@ -181,4 +181,3 @@ export function fpcrRounding(c: Context): Expr<I32> {
 }
 /** A scalar of that format. */
 export const fpScalar = (c: Context, slot: Slot, size: number): Expr<I64> => lane(c, slot, size, 0);
-export const FP_REGISTER = ["b", "h", "s", "d", "q"] as const;
