@@ -182,6 +182,9 @@ describe("stage 1", () => {
     expect(stage.try("p_ldr", { X1: (0x5an << 56n) | BigInt(page(1)) })).toMatchObject({ ec: 0x25, iss: 0x04 });
     pe.write("TCR_EL1", pe.read("TCR_EL1") | (1n << 37n));
     expect(stage.try("p_ldr", { X1: (0x5an << 56n) | BigInt(page(1)) }).kind).toBe("done");
+    // A branch drops the tag
+    const svc = BigInt(stage.address("p_svc"));
+    expect(stage.try("p_blr", { X1: (0x5an << 56n) | svc })).toMatchObject({ ec: 0x15, elr: svc + 4n });
   });
 
   it("makes E0PD0 a level 0 translation fault for EL0 only", () => {

@@ -6,7 +6,7 @@
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
 import { type EntryFunctions, esrOf } from "../exception/entry.ts";
 import { CODE_PAGE, INTERP, SHARED } from "../interp/layout.ts";
-import { readSlot32, readSlotHigh, writeSlot } from "../state/access.ts";
+import { readSlot, readSlot32, readSlotHigh, writeSlot } from "../state/access.ts";
 import { ACCESS, L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
 import {
@@ -30,6 +30,7 @@ import {
   or,
   select,
   shl,
+  shrS,
   shrU,
   sub,
   toI32,
@@ -418,6 +419,14 @@ export function defineFill(
     [I32, I64],
     [I32],
     (f, s, va) => {
+      // BranchAddr: with TBI the tag never reaches PC. Tagged addresses are in no fetch entry, so it is dropped here.
+      const upper = f.temp(and(toI32(shrU(va, 55)), 1));
+      const tbi = and(toI32(shrU(readSlot(s, "TCR_EL1"), toI64U(add(upper, 37)))), 1);
+      const untagged = f.temp(shrS(shl(va, 8), 8));
+      f.if(and(tbi, ne(untagged, va)), () => {
+        f.store("i64", s, untagged, L.PC);
+        f.return(0);
+      });
       const el = f.temp(load("i32", s, L.EL));
       const fault = f.local(I32);
       const host = f.local(I32);
