@@ -29,4 +29,5 @@ export {
   vmm,
   vmmDevices,
 } from "./plugin.ts";
+export { ProgramConsole } from "./program-console.ts";
 export { Vmm, type VmmParts, VmmService } from "./vmm.ts";
