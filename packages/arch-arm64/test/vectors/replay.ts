@@ -7,6 +7,7 @@ import { FlatMachine } from "../../src/testing/flat-machine.ts";
 import { CODE_ENTRY, FIELD, MAX_WORDS, WINDOW, WINDOW_SIZE } from "./state.ts";
 
 const BRK = 0xd4200000;
+const ZEROS = new Uint8Array(0x3000);
 
 export class Replay {
   readonly machine: FlatMachine;
@@ -30,6 +31,8 @@ export class Replay {
       CODE_ENTRY,
       Array.from({ length: MAX_WORDS + 1 }, (_, i) => (i < count ? state.getUint32(FIELD.WORDS + 4 * i, true) : BRK)),
     );
+    // the recorder starts each case with zeros around the window
+    machine.write(WINDOW - 0x1800, ZEROS);
     machine.write(WINDOW, new Uint8Array(state.buffer, state.byteOffset + FIELD.WINDOW, WINDOW_SIZE));
     const source = new Uint8Array(state.buffer, state.byteOffset, FIELD.BYTES);
     this.#bytes.set(source.subarray(FIELD.X, FIELD.X + 31 * 8), s + L.X);
