@@ -8,7 +8,7 @@
 import { GunyahError } from "@gunyah-ts/abi";
 import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import { attrsOfIntent, type Intent, intentDelta, makeIntent } from "./intent.ts";
-import { type MappingSlot, MEMEXTENT_MAX_MAPS, type Memextent } from "./memextent.ts";
+import type { MappingSlot, Memextent } from "./memextent.ts";
 
 /** Make (`map`) or take away what an intent says for [start, end), physical page numbers. @returns GunyahError */
 function apply(slot: MappingSlot, start: number, end: number, intent: Intent, map: boolean): number {
@@ -108,8 +108,7 @@ function masked(intent: Intent, access: number): Intent {
 export function inheritMappings(parent: Memextent, child: Memextent, takes: boolean): number {
   const { start, end } = child.pageRange;
   let changed = false;
-  for (let i = 0; i < MEMEXTENT_MAX_MAPS; i++) {
-    const source = parent.slots[i] as MappingSlot;
+  for (const [i, source] of parent.slots.entries()) {
     if (source.addrspace === undefined) continue;
     if (!child.isSparse && source.intents.runEnd(start, end) !== end) return GunyahError.DENIED;
     const slot = child.slots[i] as MappingSlot;
