@@ -118,6 +118,11 @@ export class HostDriver implements VmManager {
     };
   }
 
+  /** Power off: the host's CPU runs no more, and nothing keeps the event loop alive. */
+  stop(): void {
+    this.#kernel?.scheduler.stop();
+  }
+
   createProcess(): HostProcess {
     const { kernel } = this;
     const process = new Process(kernel);

@@ -46,6 +46,7 @@ export const vmManager = definePlugin<VmManagerOptions>({
       rmTimeoutTicks: Math.ceil((rmTimeoutMs * clock.frequencyHz) / 1000),
       fault: (point) => faults.armed && faults.hit(point),
     });
+    ctx.onDispose(() => driver.stop());
     const late = new LateKernel(abi, () => driver.kernel);
     ctx.provide(VmManager, driver);
     ctx.provide(HostKernel, late);
