@@ -32,6 +32,18 @@ export function finished(child: ChildProcess): Promise<Finished> {
   });
 }
 
+/** Wait until `text` appears on the guest's console. */
+export function printed(child: ChildProcess, text: string): Promise<void> {
+  let seen = "";
+  return new Promise((resolve, reject) => {
+    child.on("close", () => reject(new Error(`ended without printing ${text}: ${seen}`)));
+    child.stdout?.on("data", (chunk) => {
+      seen += chunk;
+      if (seen.includes(text)) resolve();
+    });
+  });
+}
+
 /** Run the command to its end, with nothing to read. */
 export function gunyah(...args: string[]): Promise<Finished> {
   const child = startGunyah(args);
