@@ -20,6 +20,8 @@ export interface FakeCpuBackendOptions {
   readonly tlb?: boolean;
   /** Translate the address of each scripted instruction too, so that fetches can abort. Default false. */
   readonly fetch?: boolean;
+  /** What runs at an address that has no script, for guests that may jump anywhere. Default: that is a bug of the test. */
+  readonly otherwise?: PeScript;
 }
 
 export interface FakeCpuBackend extends CpuBackend {
@@ -60,12 +62,14 @@ class ScriptedBackend implements FakeCpuBackend, PeHost {
   readonly tlbi: { readonly vmid: number; readonly ipa: Ipa; readonly size: number }[] = [];
   readonly #tlb: Map<number, Map<number, Stage2Result>> | undefined;
   readonly #scripts = new Map<string, PeScript>();
+  readonly #otherwise: PeScript | undefined;
 
   constructor(options: FakeCpuBackendOptions) {
     this.memory = options.memory ?? fakePhysicalMemory();
     this.clock = options.clock ?? fakeClock();
     this.maxPes = options.maxPes ?? 64;
     this.fetches = options.fetch ?? false;
+    this.#otherwise = options.otherwise;
     this.#tlb = options.tlb === false ? undefined : new Map();
   }
 
@@ -74,7 +78,7 @@ class ScriptedBackend implements FakeCpuBackend, PeHost {
   }
 
   script(pc: number, vmid: number): PeScript | undefined {
-    return this.#scripts.get(`${vmid}:${pc}`) ?? this.#scripts.get(`*:${pc}`);
+    return this.#scripts.get(`${vmid}:${pc}`) ?? this.#scripts.get(`*:${pc}`) ?? this.#otherwise;
   }
 
   createPe(config: PeConfig): FakePe {

@@ -403,7 +403,7 @@ export class FakePe implements Pe {
       for (let i = op.size - 1; i >= 0; i--) value = (value << 8n) | BigInt(memory.bytes[at + i] as number);
       this.x[op.rt] = value;
     } else {
-      let value = this.x[op.rt] as bigint;
+      let value = this.x[op.rt] ?? 0n;
       for (let i = 0; i < op.size; i++) {
         memory.bytes[at + i] = Number(value & 0xffn);
         value >>= 8n;
@@ -439,7 +439,7 @@ export class FakePe implements Pe {
       },
       *load(ipa, size, rt = 9) {
         yield { kind: "load", ipa, size, rt };
-        const value = BigInt.asUintN(size * 8, x[rt] as bigint);
+        const value = BigInt.asUintN(size * 8, x[rt] ?? 0n);
         x[rt] = value;
         return value;
       },
@@ -478,7 +478,7 @@ export class FakePe implements Pe {
       },
       *trappedMrs(encoding, rt = 9) {
         yield* trapped(encoding, rt, true);
-        return x[rt] as bigint;
+        return x[rt] ?? 0n;
       },
       *msr(name, value) {
         yield { kind: "msr", name, value };

@@ -49,7 +49,7 @@ export interface ScriptCpu {
   readonly x: BigUint64Array;
   /** PSTATE.I */
   masked: boolean;
-  /** LDR/STR of one register. `rt` is the register that carries the value; X9 unless said. */
+  /** LDR/STR of one register. `rt` is the register that carries the value, 31 is XZR; X9 unless said. */
   load(ipa: Ipa, size: 1 | 2 | 4 | 8, rt?: number): PeStep<bigint>;
   store(ipa: Ipa, size: 1 | 2 | 4 | 8, value: bigint, rt?: number): PeStep<void>;
   /** An access whose abort has ISV 0. */
