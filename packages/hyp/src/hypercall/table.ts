@@ -3,7 +3,7 @@
  * Source: gunyah-hypervisor docs/api/gunyah_api.md, Hypercall ABI; hyp/core/base/templates (hypcall_table)
  */
 
-import { GunyahError, gunyahErrorToRegister, hypercallByNumber } from "@gunyah-ts/abi";
+import { GunyahError, hypercallByNumber } from "@gunyah-ts/abi";
 import { bug } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
 import type { Caller } from "./caller.ts";
@@ -108,6 +108,3 @@ export class HypercallTable {
     });
   }
 }
-
-/** X0 of a call that does not exist. */
-export const UNKNOWN_CALL = gunyahErrorToRegister(GunyahError.UNIMPLEMENTED);

@@ -4,8 +4,6 @@
  * Source: gunyah-hypervisor hyp/mem/memextent_sparse/memextent_sparse.tc (memextent_gpt_map), hyp/misc/gpt
  */
 
-import { PAGE_SIZE } from "@gunyah-ts/kernel";
-
 /** Pages of one 2 MiB chunk. */
 const CHUNK = 512;
 /** Largest distance of virtual and physical page number, 36 bits each way (2^48 bytes). */
@@ -186,9 +184,4 @@ export class IntentMap {
     } else if (chunk.used === CHUNK && values[0] === values[CHUNK - 1] && values.every((v) => v === values[0]))
       this.#chunks.set(index, values[0] as number);
   }
-}
-
-/** Physical or virtual page number of a page-aligned address. */
-export function pageOf(address: number): number {
-  return address / PAGE_SIZE;
 }

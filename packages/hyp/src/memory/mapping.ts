@@ -12,7 +12,7 @@ import { makeIntent } from "./intent.ts";
 import type { MappingSlot, Memextent } from "./memextent.ts";
 
 const WRAP = 2 ** 64;
-const PAGE_MASK = PAGE_SIZE - 1;
+const _PAGE_MASK = PAGE_SIZE - 1;
 
 /** Whether a 64-bit value, exact as a number only if so, is page-aligned. */
 function aligned(value: number): boolean {
@@ -208,9 +208,4 @@ function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: numb
   slot.intents.fill(start, end, 0);
   if (slot.intents.isEmpty) extent.freeSlot(slot);
   return GunyahError.OK;
-}
-
-/** Whether the low bits of a register make it unaligned; for callers that have the words. */
-export function isPageAligned(low: number): boolean {
-  return (low & PAGE_MASK) === 0;
 }
