@@ -43,4 +43,3 @@ function openDisk({ path, bytes, readOnly = false, overlay = false }: VirtioBlkO
 }
 
 export { type Disk, MemoryDisk, OverlayDisk } from "./disk.ts";
-export { VirtioBlk } from "./virtio-blk.ts";

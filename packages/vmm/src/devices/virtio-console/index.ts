@@ -9,4 +9,3 @@ export const virtioConsole: DeviceType<object> = {
   validate: (options, path) => optionObject(options, path, []),
   create: (_options, context) => new VirtioMmio(context, new VirtioConsole(context.console)),
 };
-export { VirtioConsole } from "./virtio-console.ts";

@@ -9,4 +9,3 @@ export const virtioRng: DeviceType<object> = {
   validate: (options, path) => optionObject(options, path, []),
   create: (_options, context) => new VirtioMmio(context, new VirtioRng(context.entropy)),
 };
-export { VirtioRng } from "./virtio-rng.ts";
