@@ -8,9 +8,11 @@ import {
   defineMachine,
   hostHooks,
   isModelError,
+  lifecycleHooks,
   loadMachineConfig,
   type MachineConfig,
   PhysicalMemory,
+  token,
 } from "@gunyah-ts/kernel";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -178,6 +180,48 @@ describe("a project on disk", () => {
     expect(machine.plugins).toEqual([name]);
     expect((globalThis as { lateStarts?: number }).lateStarts).toBe(1);
   });
+
+  it.each(["setup", "start"])(
+    "has all of a late plugin taken back when its %s fails, and tries it anew",
+    async (phase) => {
+      const name = `gunyah-plugin-fails-in-${phase}`;
+      const log: string[] = [];
+      const test = { hooks: hostHooks, lifecycle: lifecycleHooks, service: token("test/Late"), log, fails: true };
+      Object.assign(globalThis, { lateTest: test });
+      const own = `vmFunction: 78, provides: [globalThis.lateTest.service], setup(ctx) {
+      const test = globalThis.lateTest;
+      ctx.provide(test.service, { attempt: test.log.length });
+      ctx.own(ctx.hooks(test.hooks).vmFunction, 78, () => "driver");
+      ctx.on(ctx.hooks(test.lifecycle).vm, () => test.log.push("heard"));
+      ctx.onStart(() => { if (test.fails && "${phase}" === "start") throw new Error("start failed"); });
+      ctx.onStop(() => { test.log.push("stop"); });
+      ctx.onDispose(() => { test.log.push("dispose"); });
+      if (test.fails && "${phase}" === "setup") throw new Error("setup failed");
+    }`;
+      install(name, { api: 1, kind: "vm-function", type: 78 }, definition(name, own));
+      const machine = await compose(name);
+      await machine.start();
+      const { vmFunction } = machine.hooks(hostHooks);
+      const code = `KERNEL_${phase.toUpperCase()}_FAILED`;
+      for (let attempt = 0; attempt < 2; attempt++) {
+        await expect(vmFunction.load(78)).rejects.toMatchObject({ code, plugin: name });
+        expect(vmFunction.keys()).toEqual([]);
+        expect(vmFunction.call(78)).toBeUndefined();
+        expect(() => machine.get(test.service)).toThrow("KERNEL_SERVICE_UNKNOWN");
+        machine.hooks(lifecycleHooks).vm.call(45, "RUNNING");
+        expect(machine.plugins).toEqual([]);
+        expect(machine.describe()).toEqual([]);
+        expect(log.splice(0)).toEqual(phase === "start" ? ["stop", "dispose"] : ["dispose"]);
+      }
+      test.fails = false;
+      expect(await vmFunction.load(78)).toBe(true);
+      expect(vmFunction.call(78)).toBe("driver");
+      expect(machine.get(test.service)).toEqual({ attempt: 0 });
+      machine.hooks(lifecycleHooks).vm.call(45, "RUNNING");
+      await machine.dispose();
+      expect(log).toEqual(["heard", "stop", "dispose"]);
+    },
+  );
 
   it("is refused when two packages drive one VM function type", async () => {
     for (const name of ["one", "two"]) install(name, { api: 1, kind: "vm-function", type: 5 }, definition(name));

@@ -30,6 +30,8 @@ export abstract class HookInstance {
   abstract get used(): boolean;
   /** Fix the order. Called again when a plugin was loaded later. */
   abstract freeze(): void;
+  /** Detach the handlers of a plugin whose setup failed. */
+  abstract remove(plugin: string): void;
   abstract call: Handler;
 
   /** @param late the plugin is being loaded on demand, so the hook may be frozen */
@@ -73,6 +75,13 @@ class ListHook extends HookInstance {
     if (only === undefined) this.call = nothing;
     else if (this.taps.length === 1) this.call = only.run;
     else this.call = this.compile();
+  }
+
+  remove(plugin: string): void {
+    const left = this.taps.filter((tap) => tap.plugin !== plugin);
+    if (left.length === this.taps.length) return;
+    this.taps = left;
+    if (this.frozen) this.freeze();
   }
 
   protected compile(): Handler {
@@ -168,7 +177,7 @@ export class SetupInstance extends ListHook {
 }
 
 export class SelectorInstance extends HookInstance {
-  readonly #map = new HookMap(() => new SyncBailHook(["input"]));
+  #map = newHookMap();
   readonly #owners = new Map<string | number, Tap>();
   readonly #load: KeyLoader;
 
@@ -191,8 +200,19 @@ export class SelectorInstance extends HookInstance {
         { plugin, hook: this.name },
       );
     }
-    const run = guard(plugin, this.name, handler);
-    this.#owners.set(key, { plugin, priority: 0, run, unwind: undefined });
+    const tap = { plugin, priority: 0, run: guard(plugin, this.name, handler), unwind: undefined };
+    this.#owners.set(key, tap);
+    this.#tap(key, tap);
+  }
+
+  /** A hook of tapable cannot be untapped, so the map is made anew. */
+  remove(plugin: string): void {
+    for (const [key, tap] of this.#owners) if (tap.plugin === plugin) this.#owners.delete(key);
+    this.#map = newHookMap();
+    for (const [key, tap] of this.#owners) this.#tap(key, tap);
+  }
+
+  #tap(key: string | number, { plugin, run }: Tap): void {
     this.#map.for(key).tap(plugin, ((args: unknown[]) => run(...args)) as () => void);
   }
 
@@ -221,6 +241,10 @@ export class SelectorInstance extends HookInstance {
     if (!canCompile()) return this.#owners.get(key)?.run(...args);
     return (this.#map.get(key) as { call: Handler } | undefined)?.call(args);
   };
+}
+
+function newHookMap() {
+  return new HookMap(() => new SyncBailHook(["input"]));
 }
 
 export function makeHook(name: string, spec: HookSpec, load: KeyLoader): HookInstance {

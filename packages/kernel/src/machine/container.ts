@@ -31,6 +31,11 @@ export class Services {
     this.#container.register(service, { useValue: implementation as object });
   }
 
+  /** Forget what `owner` provided: its setup failed. A later provider takes the place, as tsyringe's last registration. */
+  remove(owner: string): void {
+    for (const [service, name] of this.#owners) if (name === owner) this.#owners.delete(service);
+  }
+
   find<Service>(service: Token<Service>): Service | undefined {
     return this.#owners.has(service) ? (this.#container.resolve(service as symbol) as Service) : undefined;
   }

@@ -26,6 +26,11 @@ export class HookRegistry {
     return instance as unknown as HooksOf<Specs>;
   }
 
+  /** Detach every handler of one plugin. */
+  remove(plugin: string): void {
+    for (const hooks of this.#sets.values()) for (const hook of Object.values(hooks)) hook.remove(plugin);
+  }
+
   freeze(): void {
     this.#frozen = true;
     for (const hooks of this.#sets.values()) for (const hook of Object.values(hooks)) hook.freeze();

@@ -36,11 +36,17 @@ export class Lifecycle {
     }
   }
 
-  /** A plugin was loaded on demand: start it now if the machine runs. */
+  /** A plugin was loaded on demand: start it now if the machine runs. Errors: KERNEL_START_FAILED */
   async startLate(plugin: string): Promise<void> {
     if (!this.#started) return;
     this.#began.add(plugin);
-    for (const step of this.#take("start", plugin)) await step.run();
+    for (const step of this.#take("start", plugin)) {
+      try {
+        await step.run();
+      } catch (cause) {
+        throw failed("KERNEL_START_FAILED", plugin, "start", cause);
+      }
+    }
   }
 
   /** Errors: KERNEL_STOP_FAILED, after every handler has run */
@@ -59,12 +65,16 @@ export class Lifecycle {
     await runAll(steps, "KERNEL_DISPOSE_FAILED", "dispose");
   }
 
-  /** Undo the registrations of one plugin whose setup failed, and dispose of what it had made. */
+  /** Undo the registrations of one plugin whose setup or start failed: stop it where it began, dispose of what it made. */
   async discard(plugin: string): Promise<void> {
-    const own = this.#take("dispose", plugin);
+    const stops = this.#take("stop", plugin);
+    const disposals = this.#take("dispose", plugin);
     this.#take("start", plugin);
-    this.#take("stop", plugin);
-    await runAll(own, "KERNEL_DISPOSE_FAILED", "dispose");
+    try {
+      if (this.#began.delete(plugin)) await runAll(stops, "KERNEL_STOP_FAILED", "stop");
+    } finally {
+      await runAll(disposals, "KERNEL_DISPOSE_FAILED", "dispose");
+    }
   }
 
   #take(phase: Phase, plugin: string): Step[] {

@@ -268,16 +268,32 @@ class ComposedMachine implements Machine {
       await this.#setUp(loaded, options, true);
       await this.#lifecycle.startLate(plugin.name);
     } catch (error) {
-      await this.#lifecycle.discard(plugin.name);
-      throw error;
+      throw await this.#discard(plugin, error);
     }
     this.#deferred.delete(entry.package.manifest.type as number);
   }
 
+  /** A plugin that was loaded on demand failed: take back everything that it registered, so that a later try is a first. */
+  async #discard(plugin: AnyPlugin, error: unknown): Promise<unknown> {
+    const { name } = plugin;
+    this.#hooks.remove(name);
+    this.#services.remove(name);
+    const index = this.plugins.indexOf(name);
+    if (index >= 0) {
+      this.plugins.splice(index, 1);
+      this.#definitions.splice(this.#definitions.indexOf(plugin), 1);
+    }
+    return this.#undo(error, () => this.#lifecycle.discard(name));
+  }
+
   /** Setup failed: undo all that was set up, then say both what failed and what failed while undoing. */
-  async #abandon(error: unknown): Promise<unknown> {
+  #abandon(error: unknown): Promise<unknown> {
+    return this.#undo(error, () => this.dispose());
+  }
+
+  async #undo(error: unknown, undo: () => Promise<void>): Promise<unknown> {
     try {
-      await this.dispose();
+      await undo();
       return error;
     } catch (disposeError) {
       const message = error instanceof Error ? error.message : String(error);
