@@ -6,6 +6,8 @@
 type Texts = Readonly<Record<string, readonly [meaning: string, advice?: string]>>;
 
 export const ERRNO_TEXT: Texts = {
+  OK: ["Success."],
+  ENXIO: ["The device or address does not exist."],
   EPERM: [
     "The driver or RM does not allow it.",
     "Lending a page that some process still maps gives this: munmap guest memory before the guest touches it. From a start: RM answered DENIED.",
