@@ -1,6 +1,6 @@
 /** The stage for `test/system/probe.s`: one PE at EL1 or EL0, its page tables in DRAM, and what came of one instruction. */
 import { readFileSync } from "node:fs";
-import { type Pe, PeExit } from "@gunyah-ts/kernel";
+import { type Clock, type Pe, PeExit } from "@gunyah-ts/kernel";
 import { DRAM_BASE, MinimalEl2 } from "./minimal-el2.ts";
 
 const here = (name: string) => new URL(`../system/${name}`, import.meta.url);
@@ -55,8 +55,8 @@ export class Stage {
   readonly el2: MinimalEl2;
   readonly pe: Pe;
 
-  constructor() {
-    this.el2 = new MinimalEl2({ guestBytes: 16 << 20, reservedBytes: 32 << 20 });
+  constructor(options: { readonly clock?: Clock } = {}) {
+    this.el2 = new MinimalEl2({ guestBytes: 16 << 20, reservedBytes: 32 << 20, ...options });
     this.pe = this.el2.pe;
     this.el2.physical.write(CODE, BINARY);
     this.#set(L1 + 8, BigInt(DRAM_BASE) | D.BLOCK | D.AF | D.SH | D.UXN);
