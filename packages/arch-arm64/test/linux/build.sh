@@ -1,13 +1,29 @@
 #!/bin/sh
-# Make virt.dtb (needs device-tree-compiler) and fetch Debian's cloud kernel into the directory given, or .cache/ here
-# (needs apt sources for arm64: `dpkg --add-architecture arm64 && apt-get update`). The boot test finds it there, or
-# where GUNYAH_LINUX_IMAGE says.
+# Make virt.dtb of virt.dts and fetch Debian's cloud kernel as Image into the directory given, or .cache/ here. Then
+# GUNYAH_LINUX_IMAGE=.../Image npx vitest run packages/arch-arm64/test/linux-boot.test.ts boots it.
+# Needs apt-get and dpkg-deb (Debian, with deb sources that carry arm64) and dtc. The package lists are private, so that
+# the system's own architectures stay as they are; apt checks signatures and checksums.
 set -eu
 cd "$(dirname "$0")"
 dtc -q -I dts -O dtb -o virt.dtb virt.dts
-to=$(mkdir -p "${1:-.cache}" && cd "${1:-.cache}" && pwd)
-package=$(apt-cache depends linux-image-cloud-arm64:arm64 | awk '/Depends: linux-image-6/ { print $2; exit }')
-cd "$to"
-apt-get download "$package"
-dpkg-deb --fsys-tarfile ./linux-image-*.deb | tar -x --strip-components=2 --wildcards './boot/vmlinuz-*'
-mv vmlinuz-* Image
+to=${1:-.cache}
+mkdir -p "$to"
+to=$(cd "$to" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+: >"$work/status"
+apt() {
+	command=$1
+	shift
+	LC_ALL=C "$command" -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State::Lists="$work/lists" \
+		-o Dir::Cache="$work/cache" -o Dir::State::status="$work/status" -o APT::Sandbox::User=root "$@"
+}
+apt apt-get update
+package=$(apt apt-cache depends linux-image-cloud-arm64 | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1)
+[ -n "$package" ] || { echo "linux-image-cloud-arm64 depends on no kernel; do the apt sources carry arm64?" >&2; exit 1; }
+(cd "$work" && apt apt-get download "$package")
+dpkg-deb -x "$work"/linux-image-*.deb "$work/files"
+cp "$work"/files/boot/vmlinuz-* "$to/Image"
+echo "$package $(dpkg-deb -f "$work"/linux-image-*.deb Version)" | tee "$to/VERSION"
+sha256sum "$to/Image"
