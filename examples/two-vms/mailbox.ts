@@ -71,7 +71,7 @@ class Mailbox implements Device {
   dispose(): void {
     const peer = this.#peer;
     this.#link.ends[this.#end] = undefined;
-    peer?.#resources?.line.pulse();
+    if (peer !== undefined) peer.#resources?.line.pulse();
   }
 
   get #peer(): Mailbox | undefined {
@@ -83,7 +83,8 @@ class Mailbox implements Device {
     if (this.#page === undefined || this.#resources?.memory.read(this.#page, header) !== true) return;
     const length = new DataView(header.buffer).getUint32(0, true);
     const message = new Uint8Array(4 + Math.min(length, LARGEST_MESSAGE));
-    if (this.#resources.memory.read(this.#page, message)) this.#peer?.#receive(message);
+    const peer = this.#peer;
+    if (peer !== undefined && this.#resources.memory.read(this.#page, message)) peer.#receive(message);
   }
 
   #receive(message: Uint8Array): void {
