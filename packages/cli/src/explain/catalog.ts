@@ -85,11 +85,13 @@ export function explain(query: string): readonly Explanation[] {
     .toUpperCase();
   if (/^-?(0X[0-9A-F]+|\d+)$/.test(text)) {
     const value = text.startsWith("-") ? -Number(text.slice(1)) : Number(text);
-    // 32- and 64-bit registers show -1 as 0xffffffff and 0xffffffffffffffff.
-    const wrapped = value === 0xffff_ffff || value === 2 ** 64 ? -1 : value;
+    // A register shows -1 as 0xffffffff or 0xffffffffffffffff; the RM's -1 is the former.
+    const signed = value === 2 ** 64 ? -1 : value >= 2 ** 31 && value < 2 ** 32 ? value - 2 ** 32 : value;
+    const forms = [signed, signed + 2 ** 32];
     return all.filter(
       (entry) =>
-        entry.value === wrapped || entry.value === value || (entry.layer.startsWith("ioctl") && entry.value === -value),
+        (entry.value !== undefined && forms.includes(entry.value)) ||
+        (entry.layer.startsWith("ioctl") && entry.value === -value),
     );
   }
   const exact = all.filter(({ code }) => code === text);

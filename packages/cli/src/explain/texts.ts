@@ -127,6 +127,13 @@ export const GUNYAH_TEXT: Texts = {
   MEMDB_NOT_OWNER: ["The extent does not own all of the range."],
   MEMEXTENT_MAPPINGS_FULL: ["An extent keeps four mappings, this would be the fifth."],
   MEMEXTENT_TYPE: ["A partial operation on a BASIC extent, or the other way round."],
+  STRING_TRUNCATED: ["The hypervisor's log: a line was cut. No call returns it."],
+  STRING_REACHED_END: ["The hypervisor's log: the format ended. No call returns it."],
+  STRING_INVALID_FORMAT: ["The hypervisor's log: a bad format. No call returns it."],
+  STRING_MISSING_PLACEHOLDER: ["The hypervisor's log: a value without a place. No call returns it."],
+  STRING_MISSING_ARGUMENT: ["The hypervisor's log: a place without a value. No call returns it."],
+  ALLOCATOR_RANGE_OVERLAPPING: ["The hypervisor's allocator was given a range that it has already."],
+  ALLOCATOR_MEM_INUSE: ["The hypervisor's allocator was asked to give up memory that is in use."],
   EXISTING_MAPPING: ["Something is mapped there already."],
 };
 
