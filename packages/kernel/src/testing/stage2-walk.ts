@@ -61,14 +61,14 @@ export function walkStage2(memory: PhysicalMemory, vttbr: bigint, vtcr: bigint, 
     const high = memory.data.getUint32(offset + 4, true);
     if ((low & 1) === 0) return { fault: FaultStatus.TRANSLATION + level };
     const isTable = (low & 2) !== 0;
+    // A level 0 block and a level 3 entry that is no page are reserved encodings, whatever address they hold.
+    if (!isTable && (level === 3 || level === 0)) return { fault: FaultStatus.TRANSLATION + level };
     const base = (high & 0xffff) * 2 ** 32 + ((low & 0xffff_f000) >>> 0);
     if (base >= 2 ** outputBits) return { fault: FaultStatus.ADDRESS_SIZE + level };
     if (isTable && level < 3) {
       table = base;
       continue;
     }
-    // A level 0 block and a level 3 entry that is no page are reserved encodings.
-    if ((level === 3) !== isTable || level === 0) return { fault: FaultStatus.TRANSLATION + level };
     if (((low >>> 10) & 1) === 0) return { fault: FaultStatus.ACCESS_FLAG + level };
     const size = 2 ** shift;
     const xn = (high >>> 21) & 3;
