@@ -46,6 +46,8 @@ export class VirtualMachine {
   #end: VmEnd | undefined;
   #failure: unknown;
   #state: "created" | "running" | "ended" | "closed" = "created";
+  /** The run under way. */
+  #run: Promise<VmEnd> | undefined;
 
   private constructor(
     plan: VmPlan,
@@ -114,10 +116,15 @@ export class VirtualMachine {
   async run(): Promise<VmEnd> {
     if (this.#state !== "created") throw new ModelError("VMM_STATE", `run() of a VM that is ${this.#state}`);
     this.#state = "running";
+    this.#run = this.#runToEnd();
+    return this.#run;
+  }
+
+  async #runToEnd(): Promise<VmEnd> {
     await this.#vm.start();
     await this.#ram.started();
     await Promise.all(this.#vcpus.map((vcpu) => this.#runVcpu(vcpu)));
-    this.#state = "ended";
+    if (this.#state === "running") this.#state = "ended";
     for (const { device } of this.plan.devices) await device.flush?.();
     if (this.#failure !== undefined) throw this.#failure;
     return (this.#end ??= { reason: "stopped", exitType: -1 });
@@ -128,10 +135,16 @@ export class VirtualMachine {
     this.#finish({ reason: "stopped", exitType: -1 });
   }
 
-  /** Tear everything down. The VM stops when it still ran. */
+  /** Tear everything down. When the VM still runs, it is stopped first, and `run` returns. */
   async close(): Promise<void> {
     if (this.#state === "closed") return;
+    const runs = this.#state === "running";
     this.#state = "closed";
+    if (runs) {
+      this.stop();
+      // Whoever called `run` hears of a failure.
+      await this.#run?.catch(() => {});
+    }
     this.#stopListening.abort();
     for (const { device } of this.plan.devices) await device.dispose();
     await this.#services.process.exit();
