@@ -150,6 +150,82 @@ p_excl:
 	b.ne 1b
 	hvc #0
 
+// x0 times, each in its own way: add 1 to [x1] with LDADD, [x1, #8] with CAS, [x1, #16] and [x1, #24] with LDXP and STXP,
+// [x1, #32] and [x1, #40] with CASP.
+.global p_lse
+p_lse:
+	mov x5, #1
+	add x10, x1, #8
+	add x11, x1, #16
+	add x12, x1, #32
+1:	ldadd x5, x2, [x1]
+	ldr x2, [x10]
+2:	mov x3, x2
+	add x4, x2, #1
+	casal x2, x4, [x10]
+	cmp x2, x3
+	b.ne 2b
+3:	ldaxp x2, x3, [x11]
+	add x2, x2, #1
+	add x3, x3, #1
+	stlxp w4, x2, x3, [x11]
+	cbnz w4, 3b
+	ldp x6, x7, [x12]
+4:	mov x2, x6
+	mov x3, x7
+	add x8, x6, #1
+	add x9, x7, #1
+	caspal x6, x7, x8, x9, [x12]
+	cmp x6, x2
+	ccmp x7, x3, #0, eq
+	b.ne 4b
+	subs x0, x0, #1
+	b.ne 1b
+	hvc #0
+
+// Peterson's lock, x0 times around a plain increment of [x1]: x10 own flag, x11 the other's, x12 turn, x13 the other's
+// number. A store that is seen after the load behind it loses increments.
+.global p_peterson
+p_peterson:
+	mov x5, #1
+1:	stlr x5, [x10]
+	stlr x13, [x12]
+2:	ldar x6, [x11]
+	cbz x6, 3f
+	ldar x7, [x12]
+	cmp x7, x13
+	b.eq 2b
+3:	ldr x2, [x1]
+	add x2, x2, #1
+	str x2, [x1]
+	stlr xzr, [x10]
+	subs x0, x0, #1
+	b.ne 1b
+	hvc #0
+
+// The same with barriers.
+.global p_peterson_dmb
+p_peterson_dmb:
+	mov x5, #1
+1:	str x5, [x10]
+	dmb ish
+	str x13, [x12]
+	dmb ish
+2:	ldr x6, [x11]
+	cbz x6, 3f
+	ldr x7, [x12]
+	cmp x7, x13
+	b.eq 2b
+3:	dmb ishld
+	ldr x2, [x1]
+	add x2, x2, #1
+	str x2, [x1]
+	dmb ish
+	str xzr, [x10]
+	subs x0, x0, #1
+	b.ne 1b
+	hvc #0
+
 // Program CNTV for x1 ticks from now, unmask, and count in x0 until the interrupt comes.
 .global p_timer
 p_timer:
