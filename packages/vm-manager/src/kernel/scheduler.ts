@@ -46,6 +46,8 @@ export class HostScheduler {
   #resched = false;
   #lastTurn = performance.now();
   #idlePosted = false;
+  /** The idle loop is on the stack: it looks again by itself. */
+  #idling = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
   /** Called when the machine can do nothing more by itself while tasks sleep. */
@@ -129,7 +131,7 @@ export class HostScheduler {
 
   /** The idle loop must look again: something happened, or a hypercall was made outside every task. */
   poke(): void {
-    if (this.#awake > 0 || this.#idlePosted || this.#stopped) return;
+    if (this.#awake > 0 || this.#idlePosted || this.#idling || this.#stopped) return;
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
@@ -163,7 +165,14 @@ export class HostScheduler {
     for (let i = 0; i < IDLE_BATCH; i++) {
       if (this.#awake > 0 || this.#stopped || (virtual && this.#external > 0)) return;
       this.#resched = false;
-      if (!this.#wfi()) {
+      this.#idling = true;
+      let interrupted: boolean;
+      try {
+        interrupted = this.#wfi();
+      } finally {
+        this.#idling = false;
+      }
+      if (!interrupted) {
         if (this.#awake === 0) this.#waitForOutside();
         return;
       }
