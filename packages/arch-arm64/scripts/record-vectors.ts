@@ -5,6 +5,7 @@
  *
  * With a filter it only reports; without, it writes test/vectors/*.bin.
  */
+import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -91,6 +92,8 @@ const specials = (): VectorGroup[] => [
   })),
 ];
 
+const directory = join(import.meta.dirname, "../test/vectors");
+const sums: string[] = [];
 for (const [file, descriptions] of files) {
   const groups =
     file === "sequences"
@@ -103,5 +106,9 @@ for (const [file, descriptions] of files) {
   console.log(
     `${file}: ${groups.length} encodings, ${groups.reduce((n, g) => n + g.cases.length, 0)} cases, ${encoded.length} bytes, ${packed.length} deflated`,
   );
-  if (filter === undefined) writeFileSync(join(import.meta.dirname, `../test/vectors/${file}.bin`), packed);
+  if (filter === undefined) {
+    writeFileSync(join(directory, `${file}.bin`), packed);
+    sums.push(`${createHash("sha256").update(packed).digest("hex")}  ${file}.bin\n`);
+  }
 }
+if (filter === undefined) writeFileSync(join(directory, "SHA256SUMS"), sums.join(""));

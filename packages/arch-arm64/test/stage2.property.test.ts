@@ -32,7 +32,7 @@ const descriptor = fc
   );
 
 /** T0SZ and SL0 that fit each other: levels 0, 1 (concatenated and not) and 2. */
-const control = fc.constantFrom([20, 2], [24, 1], [25, 1], [30, 1], [31, 1], [34, 0], [36, 0]);
+const control = fc.constantFrom<[t0sz: number, sl0: number][]>([20, 2], [24, 1], [25, 1], [30, 1], [31, 1], [34, 0], [36, 0]);
 
 describe("stage 2 walk", () => {
   it("equals the reference walker on random tables (D8.2, D8.3)", () => {

@@ -12,5 +12,5 @@ for source in crc32 sha256 sieve memcpy bignum qsort fib inflate; do
 done
 (cd "$tmp" && aarch64-linux-gnu-ld --build-id=none -T "$here/link.ld" -o kernels.elf *.o && aarch64-linux-gnu-objcopy -O binary kernels.elf kernels.bin)
 cp "$tmp/kernels.bin" kernels.bin
-sha256sum kernels.bin > kernels.sha256
-cat kernels.sha256
+sha256sum kernels.bin > SHA256SUMS
+cat SHA256SUMS

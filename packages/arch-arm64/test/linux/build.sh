@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 dtc -q -I dts -O dtb -o virt.dtb virt.dts
+sha256sum virt.dtb >SHA256SUMS
 to=${1:-.cache}
 mkdir -p "$to"
 to=$(cd "$to" && pwd)

@@ -21,4 +21,8 @@ mkdir -p expected
 for name in sha256 crc32 qsort inflate matrix setjmp libc; do
   qemu-aarch64 -cpu max "$work/programs.elf" $name > expected/$name.txt
 done
+sha256sum programs.elf.deflate expected/*.txt > SHA256SUMS
 ls -l "$work/programs.elf" programs.elf.deflate
+for package in libc6-dev-arm64-cross libgcc-12-dev-arm64-cross gcc-12-aarch64-linux-gnu; do
+  dpkg-query -W -f '${Package} ${Version} (source ${source:Package} ${source:Version})\n' "$package"
+done
