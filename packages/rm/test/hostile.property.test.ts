@@ -4,7 +4,7 @@
  * be reset, nothing stays behind, and the same RM serves the next VM.
  */
 
-import { RmError, type RmError as RmErrorValue, VmState } from "@gunyah-ts/abi";
+import { RmError, VmState } from "@gunyah-ts/abi";
 import { cells, type DeviceNode, DeviceTreeError, EMPTY, writeDtb } from "@gunyah-ts/devicetree";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -13,7 +13,7 @@ import { bootSystem } from "./system.ts";
 
 const NIGHTLY = process.env["GUNYAH_NIGHTLY"] === "1";
 const SIZE = 0x2_0000;
-const ERRORS: ReadonlySet<RmErrorValue> = new Set(Object.values(RmError));
+const ERRORS: ReadonlySet<number> = new Set(Object.values(RmError));
 const DEVICES = [
   "doorbell",
   "doorbell-source",

@@ -19,6 +19,17 @@ export {
   fakeHostVm,
   fakeHypercalls,
 } from "./fake-host.ts";
+export {
+  type FakeHypervisor,
+  type FakeProgram,
+  type FakeVmManager,
+  type FakeVmManagerOptions,
+  fakeHypervisor,
+  fakeProgram,
+  fakeResourceManager,
+  fakeVmManager,
+} from "./fake-layers.ts";
+export { type FakeNativeVcpu, type FakeNativeVcpuOptions, fakeNativeVcpu } from "./fake-native-vcpu.ts";
 export { FakePe } from "./fake-pe.ts";
 export {
   type FakeAccessControl,
