@@ -1,6 +1,7 @@
 // One build for every package, run with the package as the current directory. Entries are what its package.json names:
 // each `gunyah-source` target of `exports` and `imports`, each `bin`, and every `*.worker.ts`, which is loaded by URL.
 // Modules stay apart, so that paths relative to a module (assets, workers) mean the same in src and in dist.
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dts } from "rollup-plugin-dts";
@@ -15,7 +16,7 @@ export default [
   {
     input: inputs(allEntries),
     external,
-    plugins: [workerUrls(), esbuild({ target: "es2023", tsconfig: false, sourceMap: true })],
+    plugins: [workerUrls(), esbuild({ target: "es2023", tsconfig: false, sourceMap: true }), prebuild()],
     output: { dir: "dist", format: "es", sourcemap: true, preserveModules: true, preserveModulesRoot: "src" },
   },
   ...(process.env.GUNYAH_BUILD === "js" || publicEntries.length === 0
@@ -52,6 +53,20 @@ function workers(directory) {
 
 function inputs(entries) {
   return Object.fromEntries([...entries].map((entry) => [entry.replace(/^src\//, "").replace(/\.ts$/, ""), entry]));
+}
+
+/** After the modules: a package's scripts/prebuild.ts adds files to dist that its modules would have to make at run time. */
+function prebuild() {
+  const script = join("scripts", "prebuild.ts");
+  return {
+    name: "prebuild",
+    writeBundle() {
+      if (!existsSync(script)) return;
+      const args = ["--conditions=gunyah-source", "--import", "tsx", script];
+      const { error, status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+      if (error ?? status !== 0) throw error ?? new Error(`${script} ended with ${status}`);
+    },
+  };
 }
 
 /** `new URL("./x.worker.ts", import.meta.url)` names the source; the build has x.worker.js. */

@@ -2,6 +2,7 @@
  * The CPU backend: PEs over one linear memory, executed by generated WebAssembly.
  */
 import type { Clock, CpuBackend, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
+import { prebuiltModule } from "#prebuilt";
 import { arm64Error } from "./errors.ts";
 import { initCodeCache } from "./interp/code-cache.ts";
 import { defineInterpreter, defineInterpreterServices } from "./interp/interpreter.ts";
@@ -43,7 +44,7 @@ export function encodeModule(): Uint8Array<ArrayBuffer> {
 /** Compiled once a process: machines share code, never state. Errors: ARM64_WASM_UNAVAILABLE */
 function compile(): WebAssembly.Module {
   if (compiled !== undefined) return compiled;
-  const bytes = encodeModule();
+  const bytes = prebuiltModule() ?? encodeModule();
   try {
     compiled = new WebAssembly.Module(bytes);
   } catch (cause) {
