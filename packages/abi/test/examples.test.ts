@@ -158,7 +158,7 @@ describe("user ABI", () => {
     });
   });
   it("structure sizes agree with the size in each ioctl number", () => {
-    const sizes: [abi.Codec<never>, number, number?][] = [
+    const sizes: [{ readonly name: string; readonly fixedSize: number | undefined }, number, number?][] = [
       [abi.CreateMemArgs, 64, GunyahIoctl.CREATE_GUEST_MEM],
       [abi.MapMemArgs, 32, GunyahIoctl.VM_MAP_MEM],
       [abi.UserspaceMemoryRegion, 32, GunyahIoctl.VM_SET_USER_MEM_REGION],

@@ -11,7 +11,6 @@ import { Stage } from "./support/probe.ts";
 const TABLES = DRAM_BASE + 0x80_0000;
 const TABLE_PAGES = 4;
 
-// The reference looks at a reserved descriptor's address before its type, so those have none out of range.
 const descriptor = fc
   .record({
     page: fc.integer({ min: 0, max: TABLE_PAGES + 1 }),
@@ -23,16 +22,19 @@ const descriptor = fc
   })
   .map(
     ({ page, type, low, accessFlag, xn, high }) =>
-      BigInt(TABLES + page * 4096) |
-      (type === 1n ? 0n : high) |
-      ((low << 2n) & 0xffcn) |
-      (accessFlag << 10n) |
-      type |
-      (xn << 53n),
+      BigInt(TABLES + page * 4096) | high | ((low << 2n) & 0xffcn) | (accessFlag << 10n) | type | (xn << 53n),
   );
 
 /** T0SZ and SL0 that fit each other: levels 0, 1 (concatenated and not) and 2. */
-const control = fc.constantFrom<[t0sz: number, sl0: number][]>([20, 2], [24, 1], [25, 1], [30, 1], [31, 1], [34, 0], [36, 0]);
+const control = fc.constantFrom<[t0sz: number, sl0: number][]>(
+  [20, 2],
+  [24, 1],
+  [25, 1],
+  [30, 1],
+  [31, 1],
+  [34, 0],
+  [36, 0],
+);
 
 describe("stage 2 walk", () => {
   it("equals the reference walker on random tables (D8.2, D8.3)", () => {

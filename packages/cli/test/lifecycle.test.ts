@@ -54,7 +54,7 @@ describe("a VM's life on the whole stack", () => {
   ])("ends by close while the guest %s: run returns, nothing is left", async (_what, kernel) => {
     const vm = await create(kernel);
     const end = vm.run();
-    await new Promise(soon);
+    await new Promise<void>((resolve) => soon(resolve));
     await vm.close();
     expect(await end).toEqual({ reason: "stopped", exitType: -1 });
     expect(objects()).toBe(before);

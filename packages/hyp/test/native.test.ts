@@ -1,10 +1,12 @@
 import { GunyahError, Hypercall } from "@gunyah-ts/abi";
-import type { NativeVcpu } from "@gunyah-ts/kernel";
+import type { Ipa, NativeVcpu } from "@gunyah-ts/kernel";
 import { describe, expect, it } from "vitest";
 import { ROOT_VMID } from "../src/boot/root-vm.ts";
 import { BOARD, Client, enableGic, enableSpi, Machine } from "./machine.ts";
 
 const HOST_BASE = 0x8100_0000;
+/** The root VM sees its memory at its physical address. */
+const ROOT_BASE: Ipa = Number(BOARD.rootVm.base);
 const SPI = 40;
 
 describe("native programs", () => {
@@ -92,15 +94,15 @@ describe("native programs", () => {
   it("sees only its own memory", () => {
     const m = new Machine();
     const bytes = new Uint8Array(8);
-    expect(m.root.vcpu.read(BOARD.rootVm.base, bytes)).toBe(true);
+    expect(m.root.vcpu.read(ROOT_BASE, bytes)).toBe(true);
     expect(m.root.vcpu.read(HOST_BASE, bytes)).toBe(false);
     expect(m.root.vcpu.view(HOST_BASE, 4096, "r")).toBeUndefined();
-    const view = m.root.vcpu.view(BOARD.rootVm.base, 8192, "rw")!;
+    const view = m.root.vcpu.view(ROOT_BASE, 8192, "rw")!;
     view[5] = 9;
-    m.root.vcpu.wrote(BOARD.rootVm.base, 8);
-    m.root.vcpu.read(BOARD.rootVm.base, bytes);
+    m.root.vcpu.wrote(ROOT_BASE, 8);
+    m.root.vcpu.read(ROOT_BASE, bytes);
     expect(bytes[5]).toBe(9);
-    expect(m.root.vcpu.view(BOARD.rootVm.base, 8192, "rw")).toBe(view);
+    expect(m.root.vcpu.view(ROOT_BASE, 8192, "rw")).toBe(view);
   });
 
   it("stops a program that is killed and frees all that its VM held", () => {

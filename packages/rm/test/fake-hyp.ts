@@ -258,7 +258,7 @@ export class FakeHyp {
         for (const p of definition.inputs) args[p.name] = x[p.register] as bigint;
         x.fill(0n);
         const result = hyp.#call(definition, args);
-        const [error, ...outputs] = typeof result === "number" ? [result] : result;
+        const [error = 0, ...outputs] = typeof result === "number" ? [result] : result;
         x[0] = BigInt.asUintN(64, BigInt(error));
         outputs.forEach((value, i) => {
           x[1 + i] = BigInt(value);

@@ -171,7 +171,7 @@ describe("a VM that ends by itself", () => {
     const { vmid } = make(system, "RUNNING");
     host.takeNotifications();
     const cpu = hyp.live("thread").find((thread) => thread.virqs.has("wakeup"));
-    hyp.halt(cpu as NonNullable<typeof cpu>, ...halt);
+    hyp.halt(cpu as NonNullable<typeof cpu>, halt[0], halt[1], halt[2]);
     host.drain();
     const notes = host.takeNotifications();
     expect(notes.map((note) => note.name)).toEqual(["VM_STATUS", "VM_EXITED"]);

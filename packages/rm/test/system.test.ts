@@ -33,9 +33,9 @@ describe("RM on the hypervisor", () => {
   it("keeps the host out of the hypervisor's and the RM's memory", () => {
     const { program } = bootSystem();
     const byte = new Uint8Array(1);
-    expect(program.vcpu.read(SYSTEM_BOARD.dram.base, byte)).toBe(true);
-    expect(program.vcpu.read(SYSTEM_BOARD.rootVm.base, byte)).toBe(false);
-    expect(program.vcpu.read(SYSTEM_BOARD.carveOut.base, byte)).toBe(false);
+    expect(program.vcpu.read(Number(SYSTEM_BOARD.dram.base), byte)).toBe(true);
+    expect(program.vcpu.read(Number(SYSTEM_BOARD.rootVm.base), byte)).toBe(false);
+    expect(program.vcpu.read(Number(SYSTEM_BOARD.carveOut.base), byte)).toBe(false);
   });
 
   it("lends, refuses and reclaims", () => {

@@ -129,7 +129,7 @@ describe("memory assignment", () => {
       const x = new BigUint64Array(18);
       x.set([0xc2000c16n, BigInt(x1), BigInt(x2), BigInt(x3), BigInt(x4), BigInt(x5)]);
       expect(firmware.smc(3, x)).toBe(true);
-      expect(BigInt.asIntN(64, x[0])).toBeLessThan(0n);
+      expect(BigInt.asIntN(64, x[0] as bigint)).toBeLessThan(0n);
     }
     expect(firmware.unit.masks).toEqual(before);
     expect(memory.accessControl).toBeUndefined();

@@ -11,7 +11,7 @@ export const INTID_SPURIOUS = 1023;
 const IDLE_PRIORITY = 0xff;
 
 export class NativeCpuInterface implements ListRegisters {
-  readonly listRegisterCount = 16;
+  readonly listRegisterCount: number = 16;
   readonly listRegisters = new Uint32Array(32);
   /** ICV_PMR_EL1. */
   priorityMask = 0;

@@ -499,7 +499,7 @@ export class FakeGunyah implements NativeVcpu {
   }
 
   #serve(name: RmCallName, request: never): Uint8Array {
-    const q = request as Record<string, number & bigint> & CodecValue<(typeof RmCalls)["MEM_LEND"]["request"]>;
+    const q = request as Record<string, number | bigint> & CodecValue<(typeof RmCalls)["MEM_LEND"]["request"]>;
     const vm = this.vms.get(q["vmid"] as number);
     const refuse = (error: number) => rmReplyPayload(error);
     const ok = <N extends RmCallName>(_: N, value?: CodecValue<(typeof RmCalls)[N]["reply"]>) =>
