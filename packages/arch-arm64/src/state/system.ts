@@ -4,6 +4,7 @@ import { defineFill, type FillFunctions } from "../mmu/fill.ts";
 import { defineWalk, type WalkFunctions } from "../mmu/walk.ts";
 import { type DispatchFunctions, defineDispatch } from "../sysreg/dispatch.ts";
 import { type FunctionRef, I32, I64, type ModuleBuilder } from "../wasm/index.ts";
+import type { INTERPRETER_FUNCTIONS } from "./seam.ts";
 
 /** TypeScript functions that the module imports from "system". All take the address of the state block first. */
 export interface SystemImports {
@@ -35,13 +36,9 @@ export function declareSystemImports(module: ModuleBuilder): SystemImportRefs {
 }
 
 /** The interpreter's functions that the system side calls: `INTERPRETER_FUNCTIONS` of the seam. */
-export interface InterpreterRefs {
-  readonly packNzcv: FunctionRef;
-  readonly unpackNzcv: FunctionRef;
-  readonly codePage: FunctionRef;
-  readonly isCode: FunctionRef;
-  readonly codeStore: FunctionRef;
-}
+export type InterpreterRefs = Readonly<
+  Record<Exclude<keyof typeof INTERPRETER_FUNCTIONS, "execute" | "dropCode">, FunctionRef>
+>;
 
 /** `SYSTEM_FUNCTIONS` of the seam, and more that only the system side uses. */
 export type SystemRefs = WalkFunctions &

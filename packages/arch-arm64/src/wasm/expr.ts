@@ -338,8 +338,6 @@ export const mul = binary<NumberType>("mul");
 /** Traps on zero and on overflow: guard it. */
 export const divS = binary<IntType>("divS");
 export const divU = binary<IntType>("divU");
-export const remS = binary<IntType>("remS");
-export const remU = binary<IntType>("remU");
 export const and = binary<IntType>("and");
 export const or = binary<IntType>("or");
 export const xor = binary<IntType>("xor");
@@ -360,13 +358,6 @@ export const leU = compare<IntType>("leU");
 export const geS = compare<IntType>("geS");
 export const geU = compare<IntType>("geU");
 export const div = binary<FloatType>("div");
-export const min = binary<FloatType>("min");
-export const max = binary<FloatType>("max");
-export const copysign = binary<FloatType>("copysign");
-export const lt = compare<FloatType>("lt");
-export const gt = compare<FloatType>("gt");
-export const le = compare<FloatType>("le");
-export const ge = compare<FloatType>("ge");
 
 const plain = <T extends ValueType>(op: number, type: T, ...args: Expr[]): Expr<T> =>
   new Expr(Kind.PLAIN, type, op, args, 0);
@@ -406,19 +397,11 @@ export function ctz<T extends IntType>(a: Expr<T>): Expr<T> {
   }
   return plain(a.type === I32 ? 0x68 : 0x7a, a.type, a);
 }
-export function popcnt<T extends IntType>(a: Expr<T>): Expr<T> {
-  return plain(a.type === I32 ? 0x69 : 0x7b, a.type, a);
-}
 const floatUnary =
   (op32: number, op64: number) =>
   <T extends FloatType>(a: Expr<T>): Expr<T> =>
     plain(a.type === F32 ? op32 : op64, a.type, a);
-export const abs = floatUnary(0x8b, 0x99);
 export const ceil = floatUnary(0x8d, 0x9b);
-export const floor = floatUnary(0x8e, 0x9c);
-export const trunc = floatUnary(0x8f, 0x9d);
-/** Round to nearest, ties to even. */
-export const nearest = floatUnary(0x90, 0x9e);
 export const sqrt = floatUnary(0x91, 0x9f);
 
 /** Sign-extend the low 8 bits over the whole value. */
