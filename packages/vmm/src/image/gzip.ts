@@ -5,6 +5,26 @@ export function isGzip(bytes: Uint8Array): boolean {
 
 /** Decompress one gzip member. Rejects with a TypeError when it is corrupt or cut off. */
 export async function gunzip(bytes: Uint8Array): Promise<Uint8Array> {
-  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  // A Blob and a Response would do this in one line, but their first use alone takes Node 20 some 40 ms.
+  const { readable, writable } = new DecompressionStream("gzip");
+  const writer = writable.getWriter();
+  const written = [writer.write(bytes as Uint8Array<ArrayBuffer>), writer.close()];
+  const [whole] = await Promise.all([concatenate(readable.getReader()), ...written]);
+  return whole;
+}
+
+async function concatenate(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    chunks.push(part.value);
+    size += part.value.length;
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
