@@ -103,7 +103,9 @@ export class Arm64Pe implements Pe, PeCore {
     if (this.#running) throw arm64Error("BUG_PE_REENTERED", `PE ${this.state.index} is in run`);
     this.#machine.beforeRun();
     this.#running = true;
+    this.tlb.enter();
     const reason = this.#run(budget);
+    this.tlb.leave();
     this.#running = false;
     return reason;
   }

@@ -408,6 +408,23 @@ describe("stage 2", () => {
     expect(stage.try("p_ldr", { X1: page(2) }, { keepTlb: true })).toMatchObject({ kind: "el2", ec: 0x24 });
     for (const n of [1, 2]) set(n, ok(n));
   });
+
+  it("keeps no page when memory is taken back page by page, and fills again after it", () => {
+    fresh();
+    const pages = Array.from({ length: 40 }, (_, n) => n + 1);
+    for (const round of [1, 2]) {
+      for (const n of pages) set(n, ok(n));
+      for (const n of pages)
+        expect(stage.try("p_ldr", { X1: page(n) }, { keepTlb: true }).kind, `${round}`).toBe("done");
+      for (const n of pages) {
+        physical.data.setBigUint64(entry(n), 0n, true);
+        stage.el2.backend.tlbiIpa(1, DATA + n * 4096, 4096);
+      }
+      for (const n of pages)
+        expect(stage.try("p_ldr", { X1: page(n) }, { keepTlb: true })).toMatchObject({ kind: "el2", ec: 0x24 });
+    }
+    for (const n of pages) set(n, ok(n));
+  });
 });
 
 describe("instruction fetch", () => {

@@ -9,14 +9,29 @@ import { M, META } from "./layout.ts";
 const META_DISTANCE = (L.TLB_META - L.TLB_EL0) >> 2;
 const ENTRY_WORDS = TLB.ENTRY_BYTES >> 2;
 const ENTRIES = 6 * TLB.ENTRIES;
+/** `dropIpa` looks at every entry: whoever takes a whole VM's memory back page by page has emptied the arrays by then. */
+const SCANS_BEFORE_DROP_ALL = 16;
 
 export class Tlb {
   readonly #state: StateBlock;
   readonly #first: number;
+  /** Code is executed: entries are filled. */
+  #running = false;
+  /** Calls of `dropIpa` since code was last executed. */
+  #scans = 0;
 
   constructor(state: StateBlock) {
     this.#state = state;
     this.#first = (state.base + L.TLB_EL0) >> 2;
+  }
+
+  /** Around everything that may fill entries: `Pe.run`. */
+  enter(): void {
+    this.#running = true;
+    this.#scans = 0;
+  }
+  leave(): void {
+    this.#running = false;
   }
 
   /** Every entry. */
@@ -73,6 +88,11 @@ export class Tlb {
 
   /** Entries whose IPA lies in [ipa, ipa + size). */
   dropIpa(ipa: number, size: number): void {
+    if (!this.#running && ++this.#scans >= SCANS_BEFORE_DROP_ALL) {
+      // Nothing fills them between runs, so they stay empty.
+      if (this.#scans === SCANS_BEFORE_DROP_ALL) this.dropAll();
+      return;
+    }
     const words = this.#state.i32;
     const end = ipa + size;
     for (let i = 0; i < ENTRIES; i++) {
