@@ -125,7 +125,8 @@ describe("a guest that ends otherwise than by powering off", () => {
   }, 60_000);
 
   it("runs longer than it may", async () => {
-    const { code } = await gunyah("run", "--quiet", "--timeout", "5", "--cmdline", guestRuns("sleep 1000"));
+    const { code, stderr } = await gunyah("run", "--quiet", "--timeout", "5", "--cmdline", guestRuns("sleep 1000"));
+    expect(said(stderr)).toEqual(["gunyah: CLI_TIMEOUT: the guest did not end within 5 s"]);
     expect(code).toBe(ExitCode.TIMEOUT);
   }, 60_000);
 });

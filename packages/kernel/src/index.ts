@@ -64,5 +64,5 @@ export { createHostEntropy, createSeededEntropy } from "./soc/entropy.ts";
 export { createEventFd, type EventFdOptions } from "./soc/eventfd.ts";
 export { createFaultPoints } from "./soc/fault-points.ts";
 export { createPhysicalMemory, DEFAULT_RESERVED_BYTES, type PhysicalMemoryOptions } from "./soc/physical-memory.ts";
-export { createTrace, type TraceHub } from "./soc/trace.ts";
+export { createTrace, type TraceError, type TraceHub } from "./soc/trace.ts";
 export { type Token, token } from "./token.ts";

@@ -150,6 +150,8 @@ class Session {
       clearInterval(title);
       for (const remove of handlers) remove();
       this.#terminal.close();
+      if (this.#stopCode === ExitCode.TIMEOUT)
+        process.stderr.write(`\ngunyah: CLI_TIMEOUT: the guest did not end within ${timeout} s\n`);
       if (!this.#options.quiet) process.stderr.write(`\n${this.#status.summary()}\n`);
     }
   }

@@ -92,13 +92,14 @@ export type TraceEvent =
       readonly kind: "error";
       readonly at: number;
       readonly layer: "ioctl" | "rm" | "hypervisor" | "vmm" | "kernel";
+      /** The layer's name for `value`, its own number. Fields as in `LayerError`; a cause follows what it caused. */
       readonly code: string;
       readonly value: number;
       readonly detail: string;
     };
 
 export interface Trace {
-  /** Whether anyone listens. Check before building an event. */
+  /** Whether anyone listens. Check before building an event, unless it is an error. */
   readonly enabled: boolean;
   emit(event: TraceEvent): void;
 }

@@ -32,6 +32,8 @@ export abstract class HookInstance {
   abstract freeze(): void;
   /** Detach the handlers of a plugin whose setup failed. */
   abstract remove(plugin: string): void;
+  /** Who is attached, in order; for a selector, to which key. */
+  abstract tapped(): readonly { readonly plugin: string; readonly key?: string | number }[];
   abstract call: Handler;
 
   /** @param late the plugin is being loaded on demand, so the hook may be frozen */
@@ -75,6 +77,10 @@ class ListHook extends HookInstance {
     if (only === undefined) this.call = nothing;
     else if (this.taps.length === 1) this.call = only.run;
     else this.call = this.compile();
+  }
+
+  tapped(): readonly { readonly plugin: string }[] {
+    return this.taps.map(({ plugin }) => ({ plugin }));
   }
 
   remove(plugin: string): void {
@@ -206,6 +212,10 @@ export class SelectorInstance extends HookInstance {
   }
 
   /** A hook of tapable cannot be untapped, so the map is made anew. */
+  tapped(): readonly { readonly plugin: string; readonly key: string | number }[] {
+    return [...this.#owners].map(([key, { plugin }]) => ({ plugin, key }));
+  }
+
   remove(plugin: string): void {
     for (const [key, tap] of this.#owners) if (tap.plugin === plugin) this.#owners.delete(key);
     this.#map = newHookMap();

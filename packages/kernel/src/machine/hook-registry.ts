@@ -31,6 +31,18 @@ export class HookRegistry {
     for (const hooks of this.#sets.values()) for (const hook of Object.values(hooks)) hook.remove(plugin);
   }
 
+  /** Hooks that a plugin is attached to, as `set.hook` or `set.hook[key]`. */
+  of(plugin: string): string[] {
+    return [...this.#sets.values()].flatMap((hooks) =>
+      Object.values(hooks).flatMap((hook) =>
+        hook
+          .tapped()
+          .filter((tap) => tap.plugin === plugin)
+          .map(({ key }) => (key === undefined ? hook.name : `${hook.name}[${key}]`)),
+      ),
+    );
+  }
+
   freeze(): void {
     this.#frozen = true;
     for (const hooks of this.#sets.values()) for (const hook of Object.values(hooks)) hook.freeze();

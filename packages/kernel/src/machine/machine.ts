@@ -55,6 +55,8 @@ export interface PluginInfo {
   readonly provides: readonly string[];
   readonly requires: readonly string[];
   readonly vmFunction: number | undefined;
+  /** Hooks that it is attached to, as `set.hook` or `set.hook[key]`. */
+  readonly hooks: readonly string[];
 }
 
 export interface MachineOptions {
@@ -141,6 +143,7 @@ class ComposedMachine implements Machine {
       provides: provides.map(tokenName),
       requires: requires.map(tokenName),
       vmFunction,
+      hooks: this.#hooks.of(name),
     }));
   }
 

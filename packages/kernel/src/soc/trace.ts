@@ -5,7 +5,13 @@ import type { Trace, TraceEvent } from "../contracts/trace.ts";
 export interface TraceHub extends Trace {
   /** Returns the function that ends it. A listener that throws does not reach the emitter; see `onListenerError`. */
   listen(listener: (event: TraceEvent) => void): () => void;
+  /**
+   * Hear of errors alone. They are rare, so whoever meets one emits it without asking `enabled`, which this leaves as it
+   * is: the rest of the machine does not pay. Returns the function that ends it.
+   */
+  listenErrors(listener: (event: TraceError) => void): () => void;
 }
+export type TraceError = Extract<TraceEvent, { kind: "error" }>;
 
 /**
  * @param onListenerError called when a listener throws: a tool that breaks must not change what the machine does.
@@ -13,6 +19,7 @@ export interface TraceHub extends Trace {
  */
 export function createTrace(onListenerError: (error: unknown) => void = rethrowLater): TraceHub {
   let listeners: readonly ((event: TraceEvent) => void)[] = [];
+  const errorsOnly = new Set<(event: TraceEvent) => void>();
   const hub = {
     enabled: false,
     emit(event: TraceEvent): void {
@@ -30,7 +37,18 @@ export function createTrace(onListenerError: (error: unknown) => void = rethrowL
       hub.enabled = true;
       return () => {
         listeners = listeners.filter((other) => other !== entry);
-        hub.enabled = listeners.length > 0;
+        hub.enabled = listeners.length > errorsOnly.size;
+      };
+    },
+    listenErrors(listener: (event: TraceError) => void): () => void {
+      const entry = (event: TraceEvent) => {
+        if (event.kind === "error") listener(event);
+      };
+      errorsOnly.add(entry);
+      listeners = [...listeners, entry];
+      return () => {
+        errorsOnly.delete(entry);
+        listeners = listeners.filter((other) => other !== entry);
       };
     },
   };
