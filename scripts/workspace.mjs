@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const windows = process.platform === "win32";
+
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Packages of the workspace that are built, in any order: { name, directory, json }. */
@@ -43,7 +45,7 @@ export function ensureInstalled() {
     return;
   }
   console.error("Installing dependencies (npm ci)...");
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { shell: process.platform === "win32" });
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { shell: windows });
   writeFileSync(stamp, wanted);
 }
 
@@ -70,7 +72,7 @@ export function ensureBuilt(what) {
     statSync(join(root, "rollup.config.mjs")).mtimeMs,
     statSync(join(root, "package-lock.json")).mtimeMs,
   );
-  for (const { name, directory } of packages()) {
+  for (const { name, directory, json } of packages()) {
     const sources = Math.max(
       newest(join(directory, "src")),
       statSync(join(directory, "package.json")).mtimeMs,
@@ -84,6 +86,9 @@ export function ensureBuilt(what) {
     const rollup = join(root, "node_modules", "rollup", "dist", "bin", "rollup");
     const env = { ...process.env, GUNYAH_BUILD: what };
     run(process.execPath, [rollup, "--silent", "-c", join(root, "rollup.config.mjs")], { cwd: directory, env });
+    // npm links commands when it installs, and leaves out those that are not built yet.
+    if (json.bin !== undefined)
+      run("npm", ["rebuild", "--ignore-scripts", "--loglevel=error", json.name], { stdio: "ignore", shell: windows });
     writeFileSync(stamp, "");
   }
 }
