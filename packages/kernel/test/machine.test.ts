@@ -241,6 +241,25 @@ describe("trace", () => {
   });
 });
 
+describe("errors of a trace", () => {
+  it("reach who wants nothing else, and leave the rest of the trace off", async () => {
+    const { trace } = await createMachine({ plugins: [] });
+    const heard: string[] = [];
+    const end = trace.listenErrors(({ code }) => heard.push(code));
+    expect(trace.enabled).toBe(false);
+    const stop = trace.listen(() => {});
+    expect(trace.enabled).toBe(true);
+    stop();
+    expect(trace.enabled).toBe(false);
+    trace.emit({ kind: "vm-state", at: 0, vmid: 45, state: "RUNNING" });
+    const error = { kind: "error", at: 0, layer: "rm", code: "NORESOURCE", value: 3, detail: "VM_START" } as const;
+    trace.emit(error);
+    end();
+    trace.emit(error);
+    expect(heard).toEqual(["NORESOURCE"]);
+  });
+});
+
 describe("fault points", () => {
   it("fail the armed pass alone, and tell which points an operation passes", async () => {
     const { faults } = await createMachine({ plugins: [] });

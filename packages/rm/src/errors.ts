@@ -1,4 +1,4 @@
-import { type GunyahError, gunyahErrorName, type RmError, rmErrorFromGunyah } from "@gunyah-ts/abi";
+import { gunyahErrorName, type RmError, rmErrorFromGunyah, rmErrorName } from "@gunyah-ts/abi";
 
 /** Codes of this package: what can be wrong with the machine that the RM boots on. */
 export const RM_ERRORS = {
@@ -15,17 +15,30 @@ export type RmErrorCode = keyof typeof RM_ERRORS;
  */
 export class RmFailure extends Error {
   readonly error: RmError;
-  constructor(error: RmError, message: string = String(error)) {
-    super(message);
+  /** The hypercall that failed, where one did. */
+  readonly refusal: Refusal | undefined;
+  /** @param cause what failed inside; its refusal is the new failure's too */
+  constructor(error: RmError, message: string = rmErrorName(error), cause?: unknown, refusal?: Refusal) {
+    super(message, cause === undefined ? {} : { cause });
     this.name = "RmFailure";
     this.error = error;
+    this.refusal = refusal ?? (cause instanceof RmFailure ? cause.refusal : undefined);
   }
+}
+
+/** A hypercall's error. */
+export interface Refusal {
+  /** What the RM wanted. */
+  readonly what: string;
+  /** GunyahError. */
+  readonly error: number;
 }
 
 /** Stop unless a hypercall succeeded. @param as the error to reply, by default what the RM makes of the hypervisor's */
 export function must(what: string, error: number, as?: RmError): void {
   if (error === 0) return;
-  throw new RmFailure(as ?? rmErrorFromGunyah(error), `${what}: ${gunyahErrorName(error as GunyahError)}`);
+  const rmError = as ?? rmErrorFromGunyah(error);
+  throw new RmFailure(rmError, `${what}: ${gunyahErrorName(error)}`, undefined, { what, error });
 }
 
 /** Stop with `error` unless `condition` holds. */

@@ -35,6 +35,29 @@ const CALLS = [
   "vcpu_poweron",
 ] as const;
 
+describe("why a request failed", () => {
+  it("is in the trace, the RM's error first and then the hypervisor's, for the reply has one word", () => {
+    const system = boot();
+    const { host, hyp, errors } = system;
+    const { vmid } = make(system, "READY");
+    hyp.failures.set("addrspace_map", { after: 0, error: GunyahError.NOMEM });
+    const { error } = host.call("VM_START", vm(vmid));
+    expect(error).toBe(RmError.NORESOURCE);
+    const said = errors.map(({ layer, code, value, detail }) => ({ layer, code, value, detail }));
+    expect(said).toEqual([
+      { layer: "rm", code: "NORESOURCE", value: error, detail: expect.stringMatching(/^VM_START: .*NOMEM$/) },
+      { layer: "hypervisor", code: "NOMEM", value: GunyahError.NOMEM, detail: expect.stringMatching(/map/) },
+    ]);
+  });
+
+  it("names no hypercall where none failed", () => {
+    const system = boot();
+    const { host, errors } = system;
+    expect(host.call("VM_START", vm(200)).error).toBe(RmError.VMID_INVALID);
+    expect(errors).toMatchObject([{ layer: "rm", code: "VMID_INVALID", detail: "VM_START: no VM 200" }]);
+  });
+});
+
 describe("a hypercall that fails while a VM is made", () => {
   it.each(CALLS)("%s leaves nothing behind, at whatever use", (name) => {
     for (let after = 0; ; after++) {

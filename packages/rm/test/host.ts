@@ -10,6 +10,7 @@ import {
   rmNotificationName,
 } from "@gunyah-ts/abi";
 import { cells, cells64, DeviceTree, EMPTY, parseDtb, writeDtb } from "@gunyah-ts/devicetree";
+import { createTrace, type TraceError } from "@gunyah-ts/kernel";
 import { GunyahResourceManager } from "../src/index.ts";
 import { BOARD, FakeHyp, type FakeObject } from "./fake-hyp.ts";
 
@@ -114,13 +115,16 @@ export function boot() {
   base.root.set("#address-cells", 2).set("#size-cells", 2).set("compatible", "fake,board").set("interrupt-parent", 1);
   base.ensure("/chosen");
   hyp.physicalWrite(BOARD.hostDtb.base, writeDtb(base));
-  hyp.boot(new GunyahResourceManager());
+  const trace = createTrace();
+  const errors: TraceError[] = [];
+  trace.listenErrors((error) => errors.push(error));
+  hyp.boot(new GunyahResourceManager(trace));
   const tree = parseDtb(hyp.physicalRead(BOARD.hostDtb.base, BOARD.hostDtb.size));
   const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
   const [tx, rx] = node?.cells64("reg") ?? [];
   const host = new Client(hyp, tx as bigint, rx as bigint);
   const write = (ipa: number, bytes: Uint8Array): boolean => hyp.writeTo(hyp.addrspaceOf(BOARD.hostVmid), ipa, bytes);
-  return { hyp, host, tree, write };
+  return { hyp, host, tree, write, errors };
 }
 
 export interface GuestTreeOptions {

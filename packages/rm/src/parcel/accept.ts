@@ -1,7 +1,7 @@
 import { Access, MemAcceptFlag, MemType, RmError, TransType } from "@gunyah-ts/abi";
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
-import { check, must, RmFailure } from "../errors.ts";
+import { check, must } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
 import type { Request, Vm } from "../vm/vm.ts";
 import { isPageAligned, memtypeOf } from "./create.ts";
@@ -177,7 +177,7 @@ function mapRegions(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptanc
       const region = parcel.regions[done] as Region;
       rm.objects.unmap(addrspace, parcel.extent, acceptance.ipas[done] as Ipa, region.pa, region.size);
     }
-    throw new RmFailure(RmError.MAP_FAILED, `map: ${error}`);
+    must("map", error, RmError.MAP_FAILED);
   });
   acceptance.mapped = true;
 }

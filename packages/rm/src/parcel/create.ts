@@ -13,7 +13,7 @@ import {
 } from "@gunyah-ts/abi";
 import { type CapId, PAGE_SIZE } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
-import { check, must, RmFailure } from "../errors.ts";
+import { check, must } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
 import type { Request, Vm } from "../vm/vm.ts";
 import type { AclEntry, AttrEntry, Parcel, Region } from "./parcel.ts";
@@ -167,16 +167,14 @@ function takeMemory(rm: RmContext, taking: Taking): void {
     const end = Number(entry.address + entry.size);
     for (let ipa = Number(entry.address); ipa < end; ) {
       const found = objects.lookup(addrspace, source, ipa, end - ipa);
-      if (found.error !== 0)
-        throw new RmFailure(RmError.MEM_INVALID, `VM ${owner.vmid} does not own IPA 0x${ipa.toString(16)}`);
+      must(`memory of VM ${owner.vmid} at IPA 0x${ipa.toString(16)}`, found.error, RmError.MEM_INVALID);
       const { offset: pa, size } = found;
       // The owner's own view first: a translation that stays the same is never gone.
       if (transType === TransType.SHARE)
         must("map for owner", objects.map(addrspace, extent, ipa, pa, size, ownAccess), RmError.MAP_FAILED);
-      if (objects.donate(SIBLING, source, extent, pa, size) !== 0) {
-        if (transType === TransType.SHARE) objects.unmap(addrspace, extent, ipa, pa, size);
-        throw new RmFailure(RmError.MEM_INVALID, "donation to the parcel failed");
-      }
+      const error = objects.donate(SIBLING, source, extent, pa, size);
+      if (error !== 0 && transType === TransType.SHARE) objects.unmap(addrspace, extent, ipa, pa, size);
+      must("donation to the parcel", error, RmError.MEM_INVALID);
       regions.push({ pa, size, ownerIpa: ipa });
       ipa += size;
     }

@@ -1,11 +1,13 @@
 import {
   type Codec,
+  gunyahErrorName,
   MemAppendFlag,
   RM_LIST_MAX,
   RmCalls,
   RmError,
   type RmHeader,
   rmCallName,
+  rmErrorName,
   TransType,
 } from "@gunyah-ts/abi";
 import type { RmContext } from "../context.ts";
@@ -126,17 +128,19 @@ function carryOut(rm: RmContext, caller: Vm, name: CallName, payload: Uint8Array
     return data instanceof Uint8Array ? [RmError.OK, data] : [RmError.OK];
   } catch (thrown) {
     const error = errorOf(thrown);
-    if (rm.trace?.enabled)
-      rm.trace.emit({
-        kind: "error",
-        at: rm.vcpu.counter,
-        layer: "rm",
-        code: name,
-        value: error,
-        detail: (thrown as Error).message,
-      });
+    reportFailure(rm, name, thrown as RmFailure);
     return [error];
   }
+}
+
+/** For whoever asks why: the reply carries the error word alone. */
+function reportFailure(rm: RmContext, name: CallName, { error, message, refusal }: RmFailure): void {
+  const at = rm.vcpu.counter;
+  const detail = `${name}: ${message}`;
+  rm.trace?.emit({ kind: "error", at, layer: "rm", code: rmErrorName(error), value: error, detail });
+  if (refusal === undefined) return;
+  const code = gunyahErrorName(refusal.error);
+  rm.trace?.emit({ kind: "error", at, layer: "hypervisor", code, value: refusal.error, detail: refusal.what });
 }
 
 /** The first list announces more than a message may hold. */

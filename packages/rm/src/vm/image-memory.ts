@@ -1,8 +1,8 @@
-import { Access, MemAcceptFlag, MemType, RmError, TransType, VmAddressRange } from "@gunyah-ts/abi";
+import { Access, MemAcceptFlag, MemType, RmError, rmErrorName, TransType, VmAddressRange } from "@gunyah-ts/abi";
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { GuestConfig } from "../config/guest-config.ts";
 import type { RmContext } from "../context.ts";
-import { check, errorOf, must } from "../errors.ts";
+import { check, errorOf, must, RmFailure } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
 import { acceptParcel } from "../parcel/accept.ts";
 import { type Parcel, parcelSize, type Region, slice } from "../parcel/parcel.ts";
@@ -155,7 +155,8 @@ function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): voi
       attrs: [],
     });
   } catch (thrown) {
-    check(false, RmError.NORESOURCE, `parcel ${handle}: ${errorOf(thrown)}`);
+    const why = `${rmErrorName(errorOf(thrown))}: ${(thrown as Error).message}`;
+    throw new RmFailure(RmError.NORESOURCE, `parcel ${handle}: ${why}`, thrown);
   }
 }
 

@@ -1,4 +1,13 @@
-import { BootContextSet, Hypercall, MemAcceptFlag, RmError, VcpuPoweronFlags, VmAuth, VmState } from "@gunyah-ts/abi";
+import {
+  BootContextSet,
+  Hypercall,
+  MemAcceptFlag,
+  RmError,
+  rmErrorName,
+  VcpuPoweronFlags,
+  VmAuth,
+  VmState,
+} from "@gunyah-ts/abi";
 import { writeDtb as flatten } from "@gunyah-ts/devicetree";
 import type { GuestConfig } from "../config/guest-config.ts";
 import { onGuestTree, parseGuestConfig, parseGuestTree } from "../config/parse.ts";
@@ -24,8 +33,12 @@ function orInitFailed(rm: RmContext, vm: Vm, work: () => void, as?: RmError): vo
   } catch (thrown) {
     const error = errorOf(thrown);
     setState(rm, vm, VmState.INIT_FAILED);
-    throw as === undefined ? thrown : new RmFailure(as, `${error}: ${(thrown as Error).message}`);
+    throw as === undefined || as === error ? thrown : wrapped(as, error, thrown);
   }
+}
+
+function wrapped(as: RmError, error: RmError, thrown: unknown): RmFailure {
+  return new RmFailure(as, `${rmErrorName(error)}: ${(thrown as Error).message}`, thrown);
 }
 
 /**
@@ -65,7 +78,7 @@ export function initVm(rm: RmContext, vm: Vm): void {
       }
       offerMemory(rm, vm, made);
     } catch (thrown) {
-      throw new RmFailure(RmError.NORESOURCE, `${errorOf(thrown)}: ${(thrown as Error).message}`);
+      throw wrapped(RmError.NORESOURCE, errorOf(thrown), thrown);
     }
   });
   setState(rm, vm, VmState.READY);
