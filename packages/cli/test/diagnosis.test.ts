@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { virtBoard } from "../src/board.ts";
+import { ExitCode } from "../src/exit-code.ts";
+import { reportOf, withTrail } from "../src/report.ts";
+import { gunyah } from "./support.ts";
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "gunyah-diagnosis-"));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** Our board with a carve-out of `size` bytes: too small for what is asked of it. */
+function run(size: number) {
+  const board = virtBoard(64 * 2 ** 20);
+  const soc = { ...board, carveOut: { base: board.carveOut.base, size } };
+  const config = join(directory, "gunyah.config.json");
+  writeFileSync(config, JSON.stringify({ plugins: [], soc }));
+  return gunyah("run", config, "--quiet", "--mem", "64M", "--cpus", "8");
+}
+
+describe("a VM that does not start", () => {
+  it("is told through all layers: ioctl, RM, hypervisor", async () => {
+    const { code, stderr } = await run(832 * 1024);
+    const lines = stderr.split("\n").filter((line) => line.startsWith("  "));
+    expect(lines.slice(0, 3)).toEqual([
+      "  ioctl: -ENOMEM (-12) GUNYAH_VM_START on gunyah-vm",
+      expect.stringMatching(/^ {2}rm: NOMEM \(1\) VM_INIT: partition_create_\w+: NOMEM$/),
+      expect.stringMatching(/^ {2}hypervisor: NOMEM \(10\) partition_create_\w+$/),
+    ]);
+    expect(code).toBe(ExitCode.ERROR);
+  }, 60_000);
+
+  it("on a board whose hypervisor has no room says what to change", async () => {
+    const { code, stderr } = await run(512 * 1024);
+    expect(stderr).toMatch(/HYP_BOARD_INVALID: board virt: carveOut has no room for .* more than 524288 bytes/);
+    expect(code).toBe(ExitCode.ERROR);
+  }, 60_000);
+});
+
+describe("the report of an error", () => {
+  const layers = [{ layer: "rm", value: 1, code: "NOMEM", detail: "VM_INIT" }] as const;
+  const error = () => Object.assign(new Error("not started"), { layers });
+  const event = (layer: "rm" | "hypervisor", detail: string, value = 1) =>
+    ({ kind: "error", at: 0, layer, code: "NOMEM", value, detail }) as const;
+
+  it("takes RM's reason from the trail, the latest that fits", () => {
+    const trail = [
+      event("rm", "VM_INIT: first"),
+      event("hypervisor", "first", 10),
+      event("rm", "VM_INIT: second"),
+      event("rm", "VM_START: other"),
+    ];
+    expect(reportOf(withTrail(error(), trail))).toBe("gunyah: not started\n  rm: NOMEM (1) VM_INIT: second");
+  });
+
+  it("does without one", () => {
+    const plain = "gunyah: not started\n  rm: NOMEM (1) VM_INIT";
+    expect(reportOf(error())).toBe(plain);
+    expect(reportOf(withTrail(error(), [event("rm", "VM_INIT: of another error", 2)]))).toBe(plain);
+    expect(reportOf(withTrail("text", []))).toBe("gunyah: text");
+  });
+});
