@@ -54,15 +54,20 @@ export function checkBoard(board: BoardConfig): void {
     fail("needs 1 <= hostCpus <= physicalCpus");
 }
 
-/** Make the root VM. Its vCPU is ACTIVE and off. */
+function tooSmall(board: BoardConfig, type: string): ModelError {
+  const what = `carveOut has no room for the root VM's ${type}; give it more than ${board.carveOut.size} bytes`;
+  return new ModelError("HYP_BOARD_INVALID", `board ${board.name}: ${what}`);
+}
+
+/** Make the root VM. Its vCPU is ACTIVE and off. Errors: HYP_BOARD_INVALID */
 export function createRootVm(core: HypCore, runtime: VcpuRuntime, board: BoardConfig): RootVm {
   const made = <T extends HypObject>(object: T): T => {
-    if (!core.heap.take(object.bytes))
-      bug("BUG_HYP_BOOT", `the carve-out has no room for the root VM's ${object.type}`);
+    if (!core.heap.take(object.bytes)) throw tooSmall(board, object.type);
     return object;
   };
   const activate = (object: HypObject): void => {
     const error = object.activate();
+    if (error === GunyahError.NOMEM) throw tooSmall(board, object.type);
     if (error !== GunyahError.OK) bug("BUG_HYP_BOOT", `the root VM's ${object.type} is refused`, { error });
   };
   const partition = core.rootPartition;
