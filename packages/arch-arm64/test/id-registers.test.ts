@@ -80,12 +80,14 @@ const ABSENT: readonly Row[] = [
 ];
 
 describe("ID registers", () => {
-  it.each(PRESENT)("%s is advertised and works", (_feature, register, low, value, word) => {
-    expect((pe.read(register) >> low) & 15n).toBe(value);
-    if (word !== undefined) expect(exceptionClass(word)).toBe(0x16);
-  });
-  it.each(ABSENT)("%s is not advertised and UNDEFINED", (_feature, register, low, value, word) => {
-    expect((pe.read(register) >> low) & 15n).toBe(value);
-    if (word !== undefined) expect(exceptionClass(word)).toBe(0);
-  });
+  for (const [feature, register, low, value, word] of PRESENT)
+    it(`${feature} is advertised and works`, () => {
+      expect((pe.read(register) >> low) & 15n).toBe(value);
+      if (word !== undefined) expect(exceptionClass(word)).toBe(0x16);
+    });
+  for (const [feature, register, low, value, word] of ABSENT)
+    it(`${feature} is not advertised and UNDEFINED`, () => {
+      expect((pe.read(register) >> low) & 15n).toBe(value);
+      if (word !== undefined) expect(exceptionClass(word)).toBe(0);
+    });
 });
