@@ -67,7 +67,8 @@ export interface Pe {
    * After every return, whatever the reason, ELR_EL2 and SPSR_EL2 hold the state to resume from, so that
    * calling `run` again goes on.
    *
-   * @param budget most instructions to retire, 1 to 2^31 - 1; the real number may exceed it by one basic block
+   * @param budget most instructions to retire, 1 to 2^31 - 1. A backend may look at it only where control flow changes
+   * (a taken branch, the end of a page), so the real number may exceed it by straight-line code, under 1,024 instructions
    */
   run(budget: number): PeExit;
   /** Make a running or the next `run` return BUDGET soon. May be called from inside a callback or another thread. */
