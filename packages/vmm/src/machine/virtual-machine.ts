@@ -41,7 +41,6 @@ export class VirtualMachine {
   readonly #ram: GuestRam;
   readonly #bus = new MmioBus();
   readonly #vcpus: GunyahVcpu[] = [];
-  readonly #events: HostEventFd[] = [];
   readonly #stopListening = new AbortController();
   #end: VmEnd | undefined;
   #failure: unknown;
@@ -104,7 +103,7 @@ export class VirtualMachine {
     }
   }
 
-  /** Instructions and pages are the hypervisor's to count; this is what the VMM knows. */
+  /** How it ended, undefined while it has not. */
   get end(): VmEnd | undefined {
     return this.#end;
   }
@@ -166,12 +165,12 @@ export class VirtualMachine {
 
   async #connect(): Promise<void> {
     for (const { device, address, spi } of this.plan.devices) {
-      const irq = this.#eventFd();
+      const irq = this.#device.createEventFd();
       await this.#vm.addIrqfd({ fd: irq.fd, label: spi, level: device.interrupt === "level" });
       device.activate({ memory: this.#ram, line: new IrqfdLine(irq.event) });
       this.#bus.add(address, device);
       for (const { offset, length, datamatch, notified } of device.notifications ?? []) {
-        const event = this.#eventFd();
+        const event = this.#device.createEventFd();
         await this.#vm.addIoeventfd({
           fd: event.fd,
           address: address + offset,
@@ -183,12 +182,6 @@ export class VirtualMachine {
     }
     for (const { type, arg } of this.#options.functions ?? []) await this.#vm.addFunction(type, arg);
     for (let id = 0; id < this.plan.cpus; id++) this.#vcpus.push(await this.#vm.addVcpu(id));
-  }
-
-  #eventFd(): HostEventFd {
-    const event = this.#device.createEventFd();
-    this.#events.push(event);
-    return event;
   }
 
   /** A device thread: sleeps on its eventfd, then serves the queue. */

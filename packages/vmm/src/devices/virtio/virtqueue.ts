@@ -75,11 +75,6 @@ export class Virtqueue {
     return chain;
   }
 
-  /** Put a chain back after `pop`, so that the next `pop` yields it again. Only the latest one. */
-  unpop(): void {
-    this.#nextAvailable = (this.#nextAvailable - 1) & 0xffff;
-  }
-
   /** Return a chain. @param written bytes that the device wrote into it */
   push(chain: Chain, written: number): void {
     if (this.broken !== undefined) return;
