@@ -1,5 +1,5 @@
 // Which way imports point (docs/architecture.md). Tests may import more, through devDependencies.
-const BASE = "^packages/(abi|devicetree|kernel)/";
+const BASE = "^packages/(abi|boot-image|devicetree|kernel)/";
 const OURS = "^(packages|plugins)/";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
@@ -7,14 +7,15 @@ export default {
   forbidden: [
     {
       name: "base-imports-base",
-      comment: "abi, devicetree and kernel import no sibling above them.",
+      comment: "abi, boot-image, devicetree and kernel import no sibling above them.",
       severity: "error",
       from: { path: BASE },
       to: { path: OURS, pathNot: BASE },
     },
     {
       name: "layer-imports-base",
-      comment: "A layer or plugin imports abi, devicetree and kernel, and no other layer: layers meet at contracts.",
+      comment:
+        "A layer or plugin imports abi, boot-image, devicetree and kernel, and no other layer: layers meet at contracts.",
       severity: "error",
       from: { path: "^((?:packages|plugins)/[^/]+)/", pathNot: `${BASE}|^packages/(vmm|cli)/` },
       to: { path: OURS, pathNot: [BASE, "^$1/"] },

@@ -30,7 +30,7 @@ export interface RunOptions {
 export const RUN_HELP = `gunyah run [config] [options]      boot a guest
 
   config                 gunyah.config.ts, .js or .json, or a directory with one
-  --kernel FILE          arm64 Image (raw, gzip, EFI-zboot), ELF, or a flat binary with --kernel-address
+  --kernel FILE          arm64 Image (raw, gzip, zstd, EFI-zboot), ELF, or a flat binary with --kernel-address
   --kernel-address ADDR  where an Image or flat binary is loaded
   --initrd FILE          initramfs
   --dtb FILE             a device tree of your own

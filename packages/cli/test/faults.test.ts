@@ -31,16 +31,16 @@ describe("a mistake ends in one clear message and a code", () => {
     [
       "a truncated kernel",
       async () => ["--kernel", file("cut", gunzipSync((await guestLinux()).kernel).subarray(0, 100_000))],
-      /VMM_IMAGE_TRUNCATED/,
+      /IMAGE_TRUNCATED/,
     ],
     [
       "a truncated gzip kernel",
       async () => ["--kernel", file("cut.gz", (await guestLinux()).kernel.subarray(0, 100_000))],
-      /VMM_IMAGE_TRUNCATED/,
+      /IMAGE_TRUNCATED/,
     ],
-    ["an empty kernel", async () => ["--kernel", file("empty", "")], /VMM_IMAGE_EMPTY: the kernel file is empty/],
-    ["a 0-byte initrd", async () => ["--initrd", file("none", "")], /VMM_IMAGE_EMPTY: the initrd is empty/],
-    ["a kernel that is a text", async () => ["--kernel", file("text", "hello")], /VMM_IMAGE_UNKNOWN/],
+    ["an empty kernel", async () => ["--kernel", file("empty", "")], /IMAGE_EMPTY: the kernel file is empty/],
+    ["a 0-byte initrd", async () => ["--initrd", file("none", "")], /IMAGE_EMPTY: the initrd is empty/],
+    ["a kernel that is a text", async () => ["--kernel", file("text", "hello")], /IMAGE_UNKNOWN/],
     ["a device tree that is a text", async () => ["--dtb", file("text.dtb", "hello")], /VMM_DTB_INVALID/],
     [
       "a device tree that lies about memory",

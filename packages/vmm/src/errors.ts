@@ -1,9 +1,5 @@
 /** Codes of this package with the sentence that the README repeats. Stable: a retired code is never used again. */
 export const VMM_ERRORS = {
-  VMM_IMAGE_UNKNOWN: "The kernel file is none of the formats that can be loaded.",
-  VMM_IMAGE_TRUNCATED: "An image is shorter than its own header says.",
-  VMM_IMAGE_INVALID: "An image's header contradicts itself or the arm64 boot protocol.",
-  VMM_IMAGE_EMPTY: "A file that has to hold something is empty.",
   VMM_LAYOUT_OVERLAP: "Two things were placed on the same guest addresses.",
   VMM_LAYOUT_OUTSIDE: "Something does not fit into guest memory.",
   VMM_MEMORY_SIZE: "The guest's memory size is not a multiple of 2 MiB or out of range.",

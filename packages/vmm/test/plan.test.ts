@@ -96,7 +96,7 @@ describe("a plan is refused", () => {
   });
 
   it("with an initrd of 0 bytes", async () => {
-    await expect(plan({ initrd: new Uint8Array(0) })).rejects.toThrow(refused("VMM_IMAGE_EMPTY", "initrd"));
+    await expect(plan({ initrd: new Uint8Array(0) })).rejects.toThrow(refused("IMAGE_EMPTY", "initrd"));
   });
 
   it("when the kernel does not fit, naming kernel and memory", async () => {

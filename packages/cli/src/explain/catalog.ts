@@ -1,4 +1,5 @@
 import { AbiErrorCode, GunyahError, LinuxErrno, PsciResult, RmError } from "@gunyah-ts/abi";
+import { BOOT_IMAGE_ERRORS } from "@gunyah-ts/boot-image";
 import { DeviceTreeErrorCode } from "@gunyah-ts/devicetree";
 import { HYP_ERRORS } from "@gunyah-ts/hyp";
 import { KERNEL_ERRORS } from "@gunyah-ts/kernel";
@@ -43,6 +44,7 @@ export function catalog(): readonly Explanation[] {
   return [
     ...sentences("gunyah command", CLI_ERRORS),
     ...sentences("VMM", VMM_ERRORS),
+    ...sentences("kernel file", BOOT_IMAGE_ERRORS),
     ...sentences("host driver", VM_MANAGER_ERRORS),
     ...sentences("Resource Manager (model)", RM_ERRORS),
     ...sentences("hypervisor (model)", HYP_ERRORS),

@@ -1,6 +1,6 @@
+import { type LoadedKernel, loadKernel } from "@gunyah-ts/boot-image";
 import { type DeviceTree, writeDtb } from "@gunyah-ts/devicetree";
 import { type Device, type DeviceContext, type DeviceType, type Entropy, ModelError } from "@gunyah-ts/kernel";
-import { type LoadedKernel, loadKernel } from "../image/kernel-image.ts";
 import { AddressMap, describe, type Placement } from "./address-map.ts";
 import { buildGuestTree, type GuestTreeOptions, type PlacedDevice } from "./guest-tree.ts";
 import { GuestLayout } from "./layout.ts";
@@ -23,7 +23,7 @@ export interface VmPlan {
 const PAGE = 4096;
 const BLOCK = 2 * 1024 * 1024;
 
-/** Errors: VMM_IMAGE_*, VMM_LAYOUT_*, VMM_CPUS, VMM_DTB_INVALID, VMM_DEVICE_* */
+/** Errors: IMAGE_*, VMM_LAYOUT_*, VMM_CPUS, VMM_DTB_INVALID, VMM_DEVICE_* */
 export async function planVm(
   options: VirtualMachineOptions,
   services: {
@@ -36,7 +36,7 @@ export async function planVm(
   const cpus = options.cpus ?? 1;
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > GuestLayout.MAX_CPUS)
     throw new ModelError("VMM_CPUS", `${cpus} vCPUs; give 1 to ${GuestLayout.MAX_CPUS}`);
-  if (options.initrd?.length === 0) throw new ModelError("VMM_IMAGE_EMPTY", "the initrd is empty");
+  if (options.initrd?.length === 0) throw new ModelError("IMAGE_EMPTY", "the initrd is empty");
 
   const map = new AddressMap();
   const ram = { name: "guest memory", address: GuestLayout.RAM_BASE, size: services.memory };

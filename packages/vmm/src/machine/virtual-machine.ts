@@ -64,7 +64,7 @@ export class VirtualMachine {
 
   /**
    * Check everything, create the VM, load its memory, connect its devices. Nothing is left behind when it fails.
-   * Errors: VMM_MEMORY_SIZE, VMM_CPUS, VMM_IMAGE_*, VMM_LAYOUT_*, VMM_DTB_INVALID, VMM_DEVICE_*, VMM_DISK,
+   * Errors: VMM_MEMORY_SIZE, VMM_CPUS, IMAGE_*, VMM_LAYOUT_*, VMM_DTB_INVALID, VMM_DEVICE_*, VMM_DISK,
    * VMM_HOST_CALL_FAILED
    */
   static async create(options: VirtualMachineOptions, services: VmmServices): Promise<VirtualMachine> {

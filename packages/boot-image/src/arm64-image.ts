@@ -22,26 +22,20 @@ export function isArm64Image(bytes: Uint8Array): boolean {
   return bytes.length >= HEADER_SIZE && view(bytes).getUint32(MAGIC_OFFSET, true) === MAGIC;
 }
 
-/** Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID */
+/** Errors: IMAGE_TRUNCATED, IMAGE_INVALID */
 export function readArm64Header(bytes: Uint8Array): Arm64ImageHeader {
   if (bytes.length < HEADER_SIZE)
-    throw new ModelError("VMM_IMAGE_TRUNCATED", `the kernel has ${bytes.length} bytes, its header alone has 64`);
+    throw new ModelError("IMAGE_TRUNCATED", `the kernel has ${bytes.length} bytes, its header alone has 64`);
   const data = view(bytes);
   const textOffset = Number(data.getBigUint64(8, true));
   const imageSize = Number(data.getBigUint64(16, true));
   const flags = data.getUint32(24, true);
-  if ((flags & 1) !== 0) throw new ModelError("VMM_IMAGE_INVALID", "the kernel is big endian; build it little endian");
-  const pageSize = (flags >> 1) & 3;
-  if (pageSize > 1)
-    throw new ModelError(
-      "VMM_IMAGE_INVALID",
-      `the kernel uses ${pageSize === 2 ? 16 : 64} KiB pages; build it with CONFIG_ARM64_4K_PAGES`,
-    );
+  if ((flags & 1) !== 0) throw new ModelError("IMAGE_INVALID", "the kernel is big endian; build it little endian");
   // Kernels before 3.17 leave image_size zero and mean 0x80000 by text_offset.
   const size = imageSize === 0 ? bytes.length : imageSize;
   const offset = imageSize === 0 ? 0x8_0000 : textOffset;
   if (size > 0x1_0000_0000 || offset >= 0x20_0000)
-    throw new ModelError("VMM_IMAGE_INVALID", `the kernel's header says size ${size}, text offset ${offset}`);
+    throw new ModelError("IMAGE_INVALID", `the kernel's header says size ${size}, text offset ${offset}`);
   return { textOffset: offset, imageSize: Math.max(size, bytes.length), anywhere: (flags & 8) !== 0 };
 }
 

@@ -1,8 +1,7 @@
 import { ModelError } from "@gunyah-ts/kernel";
 import { isArm64Image, looksTruncated, readArm64Header } from "./arm64-image.ts";
 import { isElf, readElf } from "./elf.ts";
-import { gunzip, isGzip } from "./gzip.ts";
-import { isZboot, zbootPayload } from "./zboot.ts";
+import { unpackImage } from "./unpack.ts";
 
 /** Bytes at a guest physical address; what follows up to `memorySize` has to be free and zero. */
 export interface LoadSegment {
@@ -29,13 +28,13 @@ export interface LoadOptions {
 const IMAGE_ALIGNMENT = 0x20_0000;
 
 /**
- * Recognise a kernel and say where it goes: arm64 `Image` (raw, gzip, or the payload of an EFI-zboot file), ELF, flat.
+ * Recognise a kernel and say where it goes: arm64 `Image` (raw, gzip, zstd, or the payload of an EFI-zboot file), ELF, flat.
  *
- * Errors: VMM_IMAGE_EMPTY, VMM_IMAGE_UNKNOWN, VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID
+ * Errors: IMAGE_EMPTY, IMAGE_UNKNOWN, IMAGE_TRUNCATED, IMAGE_INVALID, IMAGE_TOO_LARGE
  */
 export async function loadKernel(file: Uint8Array, options: LoadOptions): Promise<LoadedKernel> {
-  if (file.length === 0) throw new ModelError("VMM_IMAGE_EMPTY", "the kernel file is empty");
-  const bytes = await unpack(file);
+  if (file.length === 0) throw new ModelError("IMAGE_EMPTY", "the kernel file is empty");
+  const bytes = await unpackImage(file);
   if (isElf(bytes)) {
     const { entry, segments } = readElf(bytes);
     return {
@@ -47,8 +46,8 @@ export async function loadKernel(file: Uint8Array, options: LoadOptions): Promis
   if (isArm64Image(bytes)) return placeImage(bytes, options);
   if (options.flat !== true && options.address === undefined)
     throw new ModelError(
-      "VMM_IMAGE_UNKNOWN",
-      `the kernel file (${bytes.length} bytes, starts with ${hex(bytes.subarray(0, 4))}) is no arm64 Image, ELF, gzip or ` +
+      "IMAGE_UNKNOWN",
+      `the kernel file (${bytes.length} bytes, starts with ${hex(bytes.subarray(0, 4))}) is no arm64 Image, ELF, gzip, zstd or ` +
         "EFI-zboot file; give a load address to run it as a flat binary",
     );
   const address = options.address ?? options.ramBase;
@@ -59,30 +58,18 @@ export async function loadKernel(file: Uint8Array, options: LoadOptions): Promis
   };
 }
 
-async function unpack(file: Uint8Array): Promise<Uint8Array> {
-  const packed = isZboot(file) ? zbootPayload(file) : isGzip(file) ? file : undefined;
-  if (packed === undefined) return file;
-  try {
-    return await gunzip(packed);
-  } catch (cause) {
-    throw new ModelError("VMM_IMAGE_TRUNCATED", `the gzip-compressed kernel (${file.length} bytes) is cut or corrupt`, {
-      cause,
-    });
-  }
-}
-
 function placeImage(bytes: Uint8Array, { ramBase, address }: LoadOptions): LoadedKernel {
   const header = readArm64Header(bytes);
   if (looksTruncated(bytes, header))
     throw new ModelError(
-      "VMM_IMAGE_TRUNCATED",
+      "IMAGE_TRUNCATED",
       `the kernel has ${bytes.length} bytes, its header says that it needs ${header.imageSize}`,
     );
   const base = Math.ceil(ramBase / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT;
   const at = address ?? base + header.textOffset;
   if ((at - header.textOffset) % IMAGE_ALIGNMENT !== 0)
     throw new ModelError(
-      "VMM_IMAGE_INVALID",
+      "IMAGE_INVALID",
       `an Image starts 0x${header.textOffset.toString(16)} bytes behind a 2 MiB boundary, not at 0x${at.toString(16)}`,
     );
   return {

@@ -24,14 +24,14 @@ export function isElf(bytes: Uint8Array): boolean {
 /**
  * Read an AArch64 ELF executable. Nothing in it is trusted.
  *
- * Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID
+ * Errors: IMAGE_TRUNCATED, IMAGE_INVALID
  * Source: System V ABI, ELF-64 Object File Format; ELF for the Arm 64-bit Architecture (AAELF64).
  */
 export function readElf(bytes: Uint8Array): ElfImage {
-  if (bytes.length < 64) throw new ModelError("VMM_IMAGE_TRUNCATED", `the ELF file has only ${bytes.length} bytes`);
+  if (bytes.length < 64) throw new ModelError("IMAGE_TRUNCATED", `the ELF file has only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[4] !== 2 || bytes[5] !== 1 || view.getUint16(18, true) !== EM_AARCH64)
-    throw new ModelError("VMM_IMAGE_INVALID", "the ELF file is not little-endian AArch64");
+    throw new ModelError("IMAGE_INVALID", "the ELF file is not little-endian AArch64");
 
   const wide = (offset: number): number => Number(view.getBigUint64(offset, true));
   // Kernels are linked at the top of the virtual address space, where numbers are not exact.
@@ -40,7 +40,7 @@ export function readElf(bytes: Uint8Array): ElfImage {
   const headerSize = view.getUint16(54, true);
   const count = view.getUint16(56, true);
   if (headerSize < 56 || headers + headerSize * count > bytes.length)
-    throw new ModelError("VMM_IMAGE_TRUNCATED", "the ELF program headers lie outside the file");
+    throw new ModelError("IMAGE_TRUNCATED", "the ELF program headers lie outside the file");
 
   const segments: ElfSegment[] = [];
   let entryAddress: number | undefined;
@@ -54,15 +54,15 @@ export function readElf(bytes: Uint8Array): ElfImage {
     const memorySize = wide(header + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length)
-      throw new ModelError("VMM_IMAGE_TRUNCATED", `ELF segment ${index} ends behind the file`);
+      throw new ModelError("IMAGE_TRUNCATED", `ELF segment ${index} ends behind the file`);
     if (fileSize > memorySize)
-      throw new ModelError("VMM_IMAGE_INVALID", `ELF segment ${index} has more bytes in the file than in memory`);
+      throw new ModelError("IMAGE_INVALID", `ELF segment ${index} has more bytes in the file than in memory`);
     segments.push({ address: physical, bytes: bytes.subarray(offset, offset + fileSize), memorySize });
     // The entry is a virtual address; the CPU starts with the MMU off.
     if (entry >= virtual && entry - virtual < memorySize) entryAddress = Number(entry - virtual) + physical;
   }
-  if (segments.length === 0) throw new ModelError("VMM_IMAGE_INVALID", "the ELF file has nothing to load");
+  if (segments.length === 0) throw new ModelError("IMAGE_INVALID", "the ELF file has nothing to load");
   if (entryAddress === undefined)
-    throw new ModelError("VMM_IMAGE_INVALID", `the ELF entry 0x${entry.toString(16)} lies in no segment`);
+    throw new ModelError("IMAGE_INVALID", `the ELF entry 0x${entry.toString(16)} lies in no segment`);
   return { entry: entryAddress, segments };
 }

@@ -1,8 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { guestLinux } from "@gunyah-ts/guest-linux";
 import { describe, expect, it } from "vitest";
-import { readArm64Header } from "../src/image/arm64-image.ts";
-import { loadKernel } from "../src/image/kernel-image.ts";
+import { readArm64Header } from "../src/arm64-image.ts";
+import { loadKernel } from "../src/kernel-image.ts";
 
 describe("the kernel of @gunyah-ts/guest-linux", async () => {
   const { kernel } = await guestLinux();
@@ -18,11 +18,11 @@ describe("the kernel of @gunyah-ts/guest-linux", async () => {
 
   it.each([0.5, 0.99])("is refused when it is cut after %d of its bytes", async (part) => {
     const cut = kernel.subarray(0, Math.floor(kernel.length * part));
-    await expect(loadKernel(cut, { ramBase: 0x8000_0000 })).rejects.toMatchObject({ code: "VMM_IMAGE_TRUNCATED" });
+    await expect(loadKernel(cut, { ramBase: 0x8000_0000 })).rejects.toMatchObject({ code: "IMAGE_TRUNCATED" });
   });
 
   it("is refused unpacked when hardly more than its header is there", async () => {
     const cut = new Uint8Array(gunzipSync(kernel)).subarray(0, 4096);
-    await expect(loadKernel(cut, { ramBase: 0x8000_0000 })).rejects.toMatchObject({ code: "VMM_IMAGE_TRUNCATED" });
+    await expect(loadKernel(cut, { ramBase: 0x8000_0000 })).rejects.toMatchObject({ code: "IMAGE_TRUNCATED" });
   });
 });

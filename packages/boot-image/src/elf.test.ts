@@ -68,15 +68,15 @@ describe("ELF", () => {
   });
 
   it.each([
-    ["a header cut short", elf([{}]).subarray(0, 63), "VMM_IMAGE_TRUNCATED", /63 bytes/],
-    ["another machine", elf([{}], { machine: 62 }), "VMM_IMAGE_INVALID", /AArch64/],
-    ["headers behind the file", elf([{}], { phoff: 0x1000 }), "VMM_IMAGE_TRUNCATED", /program headers/],
-    ["more headers than fit", elf([{}], { phnum: 0xffff }), "VMM_IMAGE_TRUNCATED", /program headers/],
-    ["a segment behind the file", elf([{ offset: 0xf80 }]), "VMM_IMAGE_TRUNCATED", /segment 0/],
-    ["a segment of 2^64 - 1 bytes", elf([{ fileSize: 2n ** 64n - 1n }]), "VMM_IMAGE_TRUNCATED", /segment 0/],
-    ["more file than memory", elf([{ memorySize: 0x80 }]), "VMM_IMAGE_INVALID", /segment 0/],
-    ["nothing to load", elf([{ type: 2 }]), "VMM_IMAGE_INVALID", /nothing to load/],
-    ["an entry in no segment", elf([{}], { entry: 0x9000_0000 }), "VMM_IMAGE_INVALID", /0x90000000/],
+    ["a header cut short", elf([{}]).subarray(0, 63), "IMAGE_TRUNCATED", /63 bytes/],
+    ["another machine", elf([{}], { machine: 62 }), "IMAGE_INVALID", /AArch64/],
+    ["headers behind the file", elf([{}], { phoff: 0x1000 }), "IMAGE_TRUNCATED", /program headers/],
+    ["more headers than fit", elf([{}], { phnum: 0xffff }), "IMAGE_TRUNCATED", /program headers/],
+    ["a segment behind the file", elf([{ offset: 0xf80 }]), "IMAGE_TRUNCATED", /segment 0/],
+    ["a segment of 2^64 - 1 bytes", elf([{ fileSize: 2n ** 64n - 1n }]), "IMAGE_TRUNCATED", /segment 0/],
+    ["more file than memory", elf([{ memorySize: 0x80 }]), "IMAGE_INVALID", /segment 0/],
+    ["nothing to load", elf([{ type: 2 }]), "IMAGE_INVALID", /nothing to load/],
+    ["an entry in no segment", elf([{}], { entry: 0x9000_0000 }), "IMAGE_INVALID", /0x90000000/],
   ])("refuses %s", (_what, bytes, code, message) => {
     expect(() => readElf(bytes)).toThrow(refused(code, message));
   });

@@ -8,7 +8,7 @@ export function isZboot(bytes: Uint8Array): boolean {
   return bytes.length >= 64 && text(bytes, 0, 2) === "MZ" && text(bytes, 4, 4) === "zimg";
 }
 
-/** @returns the gzip-compressed payload. Errors: VMM_IMAGE_TRUNCATED, VMM_IMAGE_INVALID (a compression other than gzip) */
+/** @returns the compressed payload. Errors: IMAGE_TRUNCATED, IMAGE_INVALID (a compression other than gzip and zstd) */
 export function zbootPayload(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const offset = view.getUint32(8, true);
@@ -16,13 +16,14 @@ export function zbootPayload(bytes: Uint8Array): Uint8Array {
   const compression = text(bytes, 24, 32).replace(/\0.*$/s, "");
   if (offset + size > bytes.length)
     throw new ModelError(
-      "VMM_IMAGE_TRUNCATED",
+      "IMAGE_TRUNCATED",
       `the zboot payload ends at byte ${offset + size}, the file has ${bytes.length}`,
     );
-  if (compression !== "gzip")
+  // Linux names the method, not the format: "zstd22" in versions up to 6.x.
+  if (compression !== "gzip" && !compression.startsWith("zstd"))
     throw new ModelError(
-      "VMM_IMAGE_INVALID",
-      `the zboot payload is compressed with ${compression}; unpack it first, or build with CONFIG_KERNEL_GZIP`,
+      "IMAGE_INVALID",
+      `the zboot payload is compressed with ${compression}; unpack it first, or build with CONFIG_KERNEL_GZIP or CONFIG_KERNEL_ZSTD`,
     );
   return bytes.subarray(offset, offset + size);
 }
