@@ -200,8 +200,7 @@ export class RmClient {
   async #exchange(name: RmCallName, messageId: number, payload: Uint8Array): Promise<RmResult<Uint8Array>> {
     const sequence = this.#allocateSequence();
     if (sequence < 0) return failure(-LinuxErrno.EBUSY, name, "NO_SEQUENCE", 0);
-    await this.#lockSender();
-    // From here on the reply may come at any hypercall, so the waiter is in the table before the first fragment.
+    // The reply may come at any hypercall, and the number is taken from now on: the waiter is in the table before both.
     const bed: { sleep: Sleep | undefined; done: boolean } = { sleep: undefined, done: false };
     const waiting: Waiting = {
       messageId,
@@ -216,6 +215,7 @@ export class RmClient {
       },
     };
     this.#waiting.set(sequence, waiting);
+    await this.#lockSender();
     const sent = await this.#send(name, sequence, messageId, payload);
     this.#unlockSender();
     if (sent !== undefined) {
@@ -251,7 +251,11 @@ export class RmClient {
           this.#sendReadySleep = undefined;
         }
         this.#sendReady = false;
-        if (!vcpu.write(txBuffer, fragment)) return failure(-LinuxErrno.EFAULT, name, "TX_BUFFER", txBuffer);
+        if (!vcpu.write(txBuffer, fragment)) {
+          // Nothing was sent, so the queue has the room that it had.
+          this.#sendReady = true;
+          return failure(-LinuxErrno.EFAULT, name, "TX_BUFFER", txBuffer);
+        }
         const push = index === fragments.length - 1;
         const { error, ready } = hypercalls.msgqSend(txCap, fragment.length, txBuffer, push);
         if (ready) this.#sendReady = true;
