@@ -201,10 +201,11 @@ export class Vcpu implements HostFile, ResourceTicket {
     this.#running = true;
     this.#signalled = false;
     switch (this.#state) {
-      case State.UNKNOWN:
-        if (this.#isDown()) return this.#unlockWith(0);
-        this.#state = State.READY;
-        break;
+      case State.UNKNOWN: {
+        // A start that is under way in another thread has the last word on whether the VM runs.
+        const starting = this.vm.settled();
+        return starting === undefined ? this.#runFirst() : starting.then(() => this.#runFirst());
+      }
       case State.MMIO_READ:
       case State.MMIO_WRITE: {
         const error = this.#profile.resumeAction ? this.#applyResume() : this.#applyValue();
@@ -217,6 +218,17 @@ export class Vcpu implements HostFile, ResourceTicket {
       default:
         break;
     }
+    return this.#enter();
+  }
+
+  /** The first run of a vCPU finds out whether the VM runs at all. */
+  #runFirst(): Errno | Promise<Errno> {
+    if (this.#isDown()) return this.#unlockWith(0);
+    this.#state = State.READY;
+    return this.#enter();
+  }
+
+  #enter(): Errno | Promise<Errno> {
     const next = this.#spin();
     return next <= 0 ? this.#unlockWith(next) : this.#loop(next);
   }

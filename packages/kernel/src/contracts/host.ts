@@ -81,6 +81,8 @@ export interface HostVm {
   /** Give the guest the page at `gpa` (gunyah_gup_demand_page). 0, -EAGAIN (someone else did), -ENOENT, -EPERM, -ENOMEM... */
   demandPage(gpa: Ipa, write: boolean): Errno;
   readonly status: "NO_STATE" | "LOAD" | "READY" | "RUNNING" | "INIT_FAILED" | "EXITED" | "RESETTING" | "RESET";
+  /** status_lock for read: undefined at once, or a Promise while VM_START is under way in another task. `status` holds then. */
+  settled(): Promise<void> | undefined;
   readonly exitInfo: { readonly type: number; readonly reasonSize: number; readonly reason: Uint8Array };
   /** Called after VM_EXITED was stored. Returns the function that ends it. */
   onExited(listener: () => void): () => void;

@@ -113,6 +113,8 @@ export interface FakeHostVm extends HostVm {
   populate(resource: GunyahResource): boolean;
   /** The VM is reset: take every populated resource back. */
   unpopulate(): void;
+  /** What `settled` answers. */
+  starting: Promise<void> | undefined;
   /** VM_EXITED arrives. */
   exit(type: number, reason?: Uint8Array): void;
 }
@@ -125,6 +127,7 @@ class RecordingHostVm implements FakeHostVm {
   vmid: number;
   status: HostVm["status"] = "NO_STATE";
   exitInfo: HostVm["exitInfo"] = { type: 0, reasonSize: 0, reason: new Uint8Array(0) };
+  starting: Promise<void> | undefined;
   readonly demanded: { readonly gpa: Ipa; readonly write: boolean }[] = [];
   demandResult: Errno = 0;
   tickets: ResourceTicket[] = [];
@@ -135,6 +138,10 @@ class RecordingHostVm implements FakeHostVm {
 
   constructor(vmid: number) {
     this.vmid = vmid;
+  }
+
+  settled(): Promise<void> | undefined {
+    return this.starting;
   }
 
   addResourceTicket(ticket: ResourceTicket): Errno {

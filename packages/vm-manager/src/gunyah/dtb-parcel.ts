@@ -17,8 +17,6 @@ export class DtbParcel {
   /** First gfn and pages, widened to whole folios. */
   readonly gfn: number;
   readonly pages: number;
-  /** The memory tree has the folios: they are taken back with hypercalls, not with MEM_RECLAIM. */
-  isAdopted = false;
 
   private constructor(binding: Binding, parcel: Parcel, folios: readonly Folio[], gfn: number, pages: number) {
     this.binding = binding;
@@ -40,11 +38,13 @@ export class DtbParcel {
    * @returns the parcel; -EINVAL for less than a page; -ENOENT when one binding does not cover it; -ENOMEM; -EPERM when
    * the host maps a folio that is to be lent; RM's errno
    */
-  static async create(vm: Vm): Promise<DtbParcel | { readonly errno: Errno; readonly layers: readonly LayerError[] }> {
+  static async create(
+    vm: Vm,
+    config: Vm["dtbConfig"],
+  ): Promise<DtbParcel | { readonly errno: Errno; readonly layers: readonly LayerError[] }> {
     const fail = (errno: Errno, layers: readonly LayerError[] = []) => ({ errno, layers });
-    const { rm, platform } = vm.driver;
-    let gfn = Math.floor(vm.dtbConfig.gpa / PAGE_SIZE);
-    const wanted = Math.floor(vm.dtbConfig.size / PAGE_SIZE);
+    let gfn = Math.floor(config.gpa / PAGE_SIZE);
+    const wanted = Math.floor(config.size / PAGE_SIZE);
     if (wanted === 0) return fail(-LinuxErrno.EINVAL);
     const binding = vm.mm.bindingAt(gfn);
     if (binding === undefined || gfn + wanted > binding.gfn + binding.count) return fail(-LinuxErrno.ENOENT);
@@ -68,55 +68,56 @@ export class DtbParcel {
       }
     }
     const acl = [{ vmid: vm.vmid, permissions: binding.rights }];
-    if (!binding.isLend) {
-      const host = await vm.driver.hostVmid();
-      if (host.errno !== 0) return host;
-      acl.push({ vmid: host.vmid, permissions: Access.RWX });
-    }
     const parcel: Parcel = {
       label: 0,
       acl,
       entries: folios.map((f) => ({ address: f.pa, size: f.size })),
       handle: MEM_HANDLE_INVALID,
     };
+    // From here on other threads run while RM is asked: they may drop the binding and the file, but not these pages.
     for (const folio of folios) {
       folio.parcel++;
       folio.isPrivate = binding.isLend;
     }
     const dtb = new DtbParcel(binding, parcel, folios, gfn, pages);
-    const shared = await shareParcel(rm, platform, parcel);
-    if (shared.errno !== 0) {
-      dtb.#releaseFolios();
-      return shared;
-    }
-    return dtb;
+    const shared = await dtb.#share(vm, acl);
+    if (shared.errno === 0) return dtb;
+    dtb.#releaseFolios();
+    return shared;
   }
 
-  /** Record the folios as provided, as if demand paged. All or none. */
+  async #share(vm: Vm, acl: { vmid: number; permissions: number }[]): ReturnType<typeof shareParcel> {
+    const { rm, platform } = vm.driver;
+    if (!this.binding.isLend) {
+      const host = await vm.driver.hostVmid();
+      if (host.errno !== 0) return host;
+      acl.push({ vmid: host.vmid, permissions: Access.RWX });
+    }
+    return shareParcel(rm, platform, this.parcel);
+  }
+
+  /** Record the folios as provided, as if demand paged. All or none. They stay RM's until `settle`. */
   adopt(vm: Vm): Errno {
     let gfn = this.gfn;
     for (const [i, folio] of this.folios.entries()) {
       const error = vm.mm.adopt(this.binding, folio, gfn);
       if (error !== 0) {
         for (const done of this.folios.slice(0, i)) vm.mm.disown(done);
-        for (const done of this.folios.slice(0, i)) done.parcel++;
         return error;
       }
-      folio.parcel--;
       gfn += folio.pages;
     }
-    this.isAdopted = true;
     return 0;
+  }
+
+  /** The VM runs: RM has made the folios the VM's own, and they are taken back with hypercalls, not with MEM_RECLAIM. */
+  settle(): void {
+    for (const folio of this.folios) folio.parcel--;
   }
 
   /** Undo `adopt`. */
   disown(vm: Vm): void {
-    for (const folio of this.folios) {
-      vm.mm.disown(folio);
-      folio.parcel++;
-      folio.isPrivate = this.binding.isLend;
-    }
-    this.isAdopted = false;
+    for (const folio of this.folios) vm.mm.disown(folio);
   }
 
   /** MEM_RECLAIM. On failure the pages stay lost to the host, on purpose. */
@@ -135,6 +136,7 @@ export class DtbParcel {
     for (const folio of this.folios) {
       folio.parcel--;
       folio.isPrivate = false;
+      folio.put();
     }
   }
 }

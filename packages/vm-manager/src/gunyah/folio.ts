@@ -21,6 +21,8 @@ export class Folio {
   isWritable = false;
   /** Held by the RM parcel of a VM (the device tree before the VM runs): punching or reclaiming it is refused. */
   parcel = 0;
+  /** Frees it. Set when its file is gone and a VM or a parcel still has it. */
+  orphaned: (() => void) | undefined;
 
   constructor(pa: Pa, pages: number, index: number) {
     this.pa = pa;
@@ -30,5 +32,10 @@ export class Folio {
 
   get size(): number {
     return this.pages * 4096;
+  }
+
+  /** A VM or a parcel let go of it. */
+  put(): void {
+    if (this.mm === undefined && this.parcel === 0) this.orphaned?.();
   }
 }

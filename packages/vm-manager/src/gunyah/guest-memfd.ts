@@ -38,10 +38,6 @@ export class GuestMemfd implements HostFile {
     this.#reserved = memory.pages.reserve(size);
   }
 
-  get folioCount(): number {
-    return this.#folios.size;
-  }
-
   /** The folio that holds page `index`, if it was allocated. */
   folioAt(index: number): Folio | undefined {
     const folio = this.#folios.get(index);
@@ -145,10 +141,12 @@ export class GuestMemfd implements HostFile {
     return result;
   }
 
-  /** The last reference is gone. */
+  /** The last reference is gone. A folio that cannot be freed now goes when whoever has it lets go. */
   release(): void {
     if (!this.#profile.bindingHoldsFile) for (const binding of [...this.bindings]) binding.mm.dropBinding(binding);
-    for (const folio of [...this.#folios.values()]) this.#evict(folio);
+    for (const folio of [...this.#folios.values()]) {
+      if (!this.#evict(folio)) folio.orphaned = () => this.#evict(folio);
+    }
     this.memory.pages.unreserve(this.#reserved, this.size);
   }
 

@@ -208,7 +208,7 @@ export class GuestMm {
     return 0;
   }
 
-  /** Record folios of the device tree's parcel as provided, when the VM is about to start. */
+  /** Record a folio of the device tree's parcel as provided, when the VM is about to start. */
   adopt(binding: Binding, folio: Folio, gfn: number): Errno {
     if (!this.#isFree(gfn, folio.pages)) return -LinuxErrno.EAGAIN;
     if (this.#o.fault?.() === true) return -LinuxErrno.ENOMEM;
@@ -222,8 +222,9 @@ export class GuestMm {
     folio.mm = undefined;
   }
 
-  /** Guest to host. @param more whether more folios of one range follow (NO_SYNC) */
+  /** Guest to host. -EBUSY while a parcel has the folio: until the VM runs it is RM's. @param more whether more folios of one range follow (NO_SYNC) */
   reclaimFolio(folio: Folio, more = false): Errno {
+    if (folio.parcel > 0) return -LinuxErrno.EBUSY;
     const lend = !folio.isShared;
     const addrspace = this.addrspace.first;
     const host = (lend ? this.hostPrivate : this.hostShared).first;
@@ -243,12 +244,17 @@ export class GuestMm {
     this.#tree.delete(folio.gfn);
     folio.mm = undefined;
     folio.isPrivate = false;
+    folio.put();
     return 0;
   }
 
-  /** Every folio that overlaps [gfn, gfn + count). Goes on after a failure. @returns the last errno */
+  /**
+   * Every folio that overlaps [gfn, gfn + count), but those that RM's parcel still has: they come back with the parcel,
+   * or when the VM ends. Goes on after a failure.
+   * @returns the last errno
+   */
   reclaimRange(gfn: number, count: number): Errno {
-    const folios = this.#overlapping(gfn, count);
+    const folios = this.#overlapping(gfn, count).filter((folio) => folio.parcel === 0);
     let result: Errno = 0;
     folios.forEach((folio, i) => {
       const error = this.reclaimFolio(folio, i < folios.length - 1);

@@ -29,11 +29,8 @@ interface Step {
  * Source: Linux series v17, drivers/virt/gunyah/vm_mgr.c, gunyah_vm_ensure_started, gunyah_vm_start
  */
 export async function startVm(vm: Vm): Promise<Errno> {
-  await vm.waitUnlocked();
-  if (vm.status === "NO_STATE") {
-    const error = await vm.withStatusLock(() => (vm.status === "NO_STATE" ? start(vm) : Promise.resolve(0)));
-    if (error !== 0) return error;
-  }
+  const error = await vm.statusLock.hold(async () => (vm.status === "NO_STATE" ? start(vm) : 0));
+  if (error !== 0) return error;
   return vm.status === "RUNNING" ? 0 : -LinuxErrno.ENODEV;
 }
 
@@ -56,11 +53,13 @@ async function start(vm: Vm): Promise<Errno> {
   vm.setStatus("LOAD");
 
   const { profile } = kernel;
-  const memory = profile.guestMemoryFds ? await lendDtb(vm) : await shareRegions(vm);
+  // Differs: one look at it. The reference reads it at each step, though another thread may set it meanwhile.
+  const { dtbConfig } = vm;
+  const memory = profile.guestMemoryFds ? await lendDtb(vm, dtbConfig) : await shareRegions(vm);
   if (memory.errno !== 0) return failed(memory);
 
   const image = profile.guestMemoryFds ? (vm.dtb as DtbParcel) : undefined;
-  const region = image === undefined ? vm.regions.covering(vm.dtbConfig.gpa, vm.dtbConfig.size) : undefined;
+  const region = image === undefined ? vm.regions.covering(dtbConfig.gpa, dtbConfig.size) : undefined;
   const base = image?.gpa ?? region?.gpa;
   const handle = image?.parcel.handle ?? region?.handle;
   if (base === undefined || handle === undefined)
@@ -71,8 +70,8 @@ async function start(vm: Vm): Promise<Errno> {
     memHandle: handle,
     imageOffset: 0n,
     imageSize: 0n,
-    dtbOffset: BigInt(vm.dtbConfig.gpa - base),
-    dtbSize: BigInt(vm.dtbConfig.size),
+    dtbOffset: BigInt(dtbConfig.gpa - base),
+    dtbSize: BigInt(dtbConfig.size),
   });
   if (configured.errno !== 0) return failed(configured);
 
@@ -122,15 +121,16 @@ async function start(vm: Vm): Promise<Errno> {
     image?.disown(vm);
     return failed(started);
   }
+  image?.settle();
   vm.setStatus("RUNNING");
   return 0;
 }
 
-async function lendDtb(vm: Vm): Promise<Step> {
-  const created = await DtbParcel.create(vm);
+async function lendDtb(vm: Vm, config: Vm["dtbConfig"]): Promise<Step> {
+  const created = await DtbParcel.create(vm, config);
   if (!(created instanceof DtbParcel)) {
     if (created.layers.length > 0) return created;
-    const { gpa, size } = vm.dtbConfig;
+    const { gpa, size } = config;
     return { ...created, layers: [driverError(`device tree parcel 0x${gpa.toString(16)}+0x${size.toString(16)}`)] };
   }
   vm.dtb = created;
@@ -198,25 +198,19 @@ function driverError(detail: string): LayerError {
 }
 
 /**
- * RM notifications of this VM. Only RESET is taken from VM_STATUS: every other state is the answer to a call.
+ * RM notifications of this VM. Only RESET is taken from VM_STATUS: every other state is the answer to a call. Both
+ * notifiers take status_lock, which start holds.
  * Source: gunyah_vm_rm_notification_{status,exited}
  */
 function notified(vm: Vm, messageId: number, payload: Uint8Array): void {
   if (messageId === RmNotificationId.VM_STATUS) {
     const decoded = RmNotifications.VM_STATUS.payload.decode(payload);
     if (!decoded.ok || decoded.value.vmid !== vm.vmid || decoded.value.vmState !== VmState.RESET) return;
-    afterStart(vm, () => vm.setStatus("RESET"));
+    vm.statusLock.post(() => vm.setStatus("RESET"));
   } else if (messageId === RmNotificationId.VM_EXITED) {
     const decoded = RmNotifications.VM_EXITED.payload.decode(payload);
     if (!decoded.ok || decoded.value.vmid !== vm.vmid) return;
     const { exitType, reason } = decoded.value;
-    afterStart(vm, () => vm.exited(exitType, reason.length, reason));
+    vm.statusLock.post(() => vm.exited(exitType, reason.length, reason));
   }
-}
-
-/** The notifier takes status_lock, which start holds. */
-function afterStart(vm: Vm, body: () => void): void {
-  const waiting = vm.waitUnlockedOutsideTask();
-  if (waiting === undefined) body();
-  else waiting(body);
 }

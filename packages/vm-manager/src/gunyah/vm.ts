@@ -36,6 +36,7 @@ import { GuestMm } from "./guest-mm.ts";
 import { IoHandlerTable } from "./io-handlers.ts";
 import type { PlatformOps } from "./platform.ts";
 import { ResourceTable } from "./resources.ts";
+import { StatusLock } from "./status-lock.ts";
 import { UserRegions } from "./user-regions.ts";
 import { destroyVm } from "./vm-destroy.ts";
 import { startVm } from "./vm-start.ts";
@@ -90,14 +91,14 @@ export class Vm implements HostVm {
   stopListening: (() => void) | undefined;
   /** Why the last call failed. */
   lastErrors: readonly LayerError[] = [];
-  /** Held for write by start; others wait in line. */
-  #statusLock: { sleepers: { wake(): void }[]; after: (() => void)[] } | undefined;
+  readonly statusLock: StatusLock;
   readonly #statusWaiters = new Set<() => void>();
 
   constructor(driver: GunyahDriver) {
     this.driver = driver;
     const { kernel, fault } = driver;
     this.owner = kernel.current;
+    this.statusLock = new StatusLock(() => kernel.sleep());
     this.functions = new FunctionList(driver.functions);
     this.mm = new GuestMm({
       hypercalls: kernel.hypercalls,
@@ -184,34 +185,8 @@ export class Vm implements HostVm {
     return this.mm.demandPage(gpa, write);
   }
 
-  /** status_lock for write, around start. */
-  async withStatusLock<T>(body: () => Promise<T>): Promise<T> {
-    await this.waitUnlocked();
-    const lock = { sleepers: [] as { wake(): void }[], after: [] as (() => void)[] };
-    this.#statusLock = lock;
-    try {
-      return await body();
-    } finally {
-      this.#statusLock = undefined;
-      for (const body of lock.after) body();
-      for (const sleeper of lock.sleepers) sleeper.wake();
-    }
-  }
-  /** status_lock for read: undefined at once when nobody writes. */
-  waitUnlocked(): Promise<void> | undefined {
-    return this.#statusLock === undefined ? undefined : this.#waitUnlocked();
-  }
-  /** For a notification: undefined when nobody writes, else the function that runs a body once the writer is done. */
-  waitUnlockedOutsideTask(): ((body: () => void) => void) | undefined {
-    const lock = this.#statusLock;
-    return lock === undefined ? undefined : (body) => void lock.after.push(body);
-  }
-  async #waitUnlocked(): Promise<void> {
-    while (this.#statusLock !== undefined) {
-      const sleep = this.driver.kernel.sleep();
-      this.#statusLock.sleepers.push(sleep);
-      await sleep.done;
-    }
+  settled(): Promise<void> | undefined {
+    return this.statusLock.run(() => undefined) as Promise<void> | undefined;
   }
 
   ioctl(request: number, arg: bigint, user: UserMemory): Errno | Promise<Errno> {
@@ -262,7 +237,7 @@ export class Vm implements HostVm {
       this.bootContext.set(reg & 0xffff, value);
       return 0;
     };
-    return this.waitUnlocked()?.then(store) ?? store();
+    return this.statusLock.run(store);
   }
 
   #addFunction(arg: bigint, user: UserMemory): Errno | Promise<Errno> {

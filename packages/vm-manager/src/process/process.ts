@@ -21,6 +21,11 @@ export class Process implements HostProcess {
   readonly #lastErrors = new Map<number, readonly LayerError[]>();
   readonly #user: UserMemory;
   #exited = false;
+  /** No call of this process is under way any more, and none will be. */
+  #isGone = false;
+  /** Calls under way. */
+  #calls = 0;
+  #callEnded: (() => void) | undefined;
 
   constructor(kernel: HostKernelCore) {
     this.#kernel = kernel;
@@ -45,6 +50,7 @@ export class Process implements HostProcess {
 
   /** Give an open file the lowest free descriptor. @returns it, or -EMFILE (the file stays the caller's) */
   install(file: HostFile): number {
+    if (this.#isGone) return -LinuxErrno.EMFILE;
     for (let fd = 0; fd < MAX_FDS; fd++) {
       if (this.#fds.has(fd)) continue;
       this.#fds.set(fd, new OpenFile(file));
@@ -53,6 +59,12 @@ export class Process implements HostProcess {
     return -LinuxErrno.EMFILE;
   }
 
+  /** What a system call names. A process that has begun to exit makes none. */
+  #userFile(fd: number): OpenFile | undefined {
+    return this.#exited ? undefined : this.#fds.get(fd);
+  }
+
+  /** What a call under way names, even while the process exits. */
   fileOf(fd: number): OpenFile | undefined {
     return this.#fds.get(fd);
   }
@@ -78,7 +90,7 @@ export class Process implements HostProcess {
   }
 
   call(fd: number, request: number, arg = 0n): number | Promise<number> {
-    const open = this.#fds.get(fd);
+    const open = this.#userFile(fd);
     if (open === undefined) return -LinuxErrno.EBADF;
     const { file } = open;
     if (file.ioctl === undefined) return -LinuxErrno.ENOTTY;
@@ -100,6 +112,7 @@ export class Process implements HostProcess {
 
   async #finish(fd: number, request: number, open: OpenFile, pending: number | Promise<number>): Promise<number> {
     const kernel = this.#kernel;
+    this.#calls++;
     try {
       if (typeof pending === "number") {
         await kernel.settle();
@@ -112,6 +125,8 @@ export class Process implements HostProcess {
       // -ERESTARTSYS never leaves the kernel.
       return result === -LinuxErrno.ERESTARTSYS ? -LinuxErrno.EINTR : result;
     } finally {
+      this.#calls--;
+      this.#callEnded?.();
       kernel.scheduler.leave();
     }
   }
@@ -148,7 +163,7 @@ export class Process implements HostProcess {
   }
 
   mmap(fd: number, offset: number, length: number, flags: { readonly shared?: boolean } = {}): bigint {
-    const open = this.#fds.get(fd);
+    const open = this.#userFile(fd);
     if (open === undefined) return BigInt(-LinuxErrno.EBADF);
     if (length <= 0) return BigInt(-LinuxErrno.EINVAL);
     const shared = flags.shared !== false;
@@ -165,7 +180,7 @@ export class Process implements HostProcess {
   }
 
   fallocate(fd: number, mode: number, offset: number, length: number): number {
-    const open = this.#fds.get(fd);
+    const open = this.#userFile(fd);
     if (open === undefined) return -LinuxErrno.EBADF;
     if (open.file.fallocate === undefined) return -LinuxErrno.ENODEV;
     if (offset < 0 || length <= 0) return -LinuxErrno.EINVAL;
@@ -173,6 +188,7 @@ export class Process implements HostProcess {
   }
 
   eventfd(initial: number, flags: number): number {
+    if (this.#exited) return -LinuxErrno.EMFILE;
     if ((flags & ~EFD_FLAGS) !== 0) return -LinuxErrno.EINVAL;
     return this.install(this.#kernel.createEventFd(BigInt(initial >>> 0), (flags & 1) !== 0));
   }
@@ -183,7 +199,7 @@ export class Process implements HostProcess {
   }
 
   alloc(length: number): bigint {
-    return BigInt(this.memory.mapAnonymous(length));
+    return BigInt(this.#exited ? -LinuxErrno.ENOMEM : this.memory.mapAnonymous(length));
   }
 
   free(address: bigint): void {
@@ -206,10 +222,22 @@ export class Process implements HostProcess {
     return this.#kernel.scheduler.external(work);
   }
 
+  /**
+   * exit_group: every thread is told to end, and what the process has goes when none is inside a call any more. A call
+   * that waits for RM is not to be interrupted.
+   */
   async exit(): Promise<void> {
     if (this.#exited) return;
     this.#exited = true;
-    for (const open of this.#fds.values()) open.file.signal?.();
+    while (this.#calls > 0) {
+      for (const open of this.#fds.values()) open.file.signal?.();
+      await new Promise<void>((resolve) => {
+        this.#callEnded = resolve;
+      });
+      // A thread that waited for the one that ended goes on now, and must be told too.
+      await this.#kernel.scheduler.yield();
+    }
+    this.#isGone = true;
     this.memory.clear();
     for (const fd of [...this.#fds.keys()]) await this.close(fd);
     this.#kernel.exited(this);

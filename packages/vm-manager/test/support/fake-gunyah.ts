@@ -99,6 +99,8 @@ export interface FakeGunyahOptions {
   /** vCPUs that each VM's device tree asks for, and labels of doorbells. */
   readonly vcpus?: number;
   readonly bells?: readonly number[];
+  /** What each vCPU of a new VM executes. */
+  readonly script?: readonly GuestOp[];
   /** X0-X3 of CALL_UID. */
   readonly uid?: readonly number[];
   readonly apiInfo?: bigint;
@@ -593,18 +595,28 @@ export class FakeGunyah implements NativeVcpu {
         return ok(name);
       case "VM_RESET":
         vm.state = VmState.RESET;
+        this.#dropEmptyImage(vm);
         this.#notifyStatus(vm);
         return ok(name);
       default:
         return refuse(RmError.UNIMPLEMENTED);
     }
   }
+  /** A parcel whose pages went back one by one is gone with the VM. */
+  #dropEmptyImage(vm: FakeVm): void {
+    const parcel = this.parcels.get(vm.image ?? -1);
+    if (parcel?.entries.every(({ address }) => this.owner(address) === "host") === true)
+      this.parcels.delete(parcel.handle);
+  }
   #give(parcel: Parcel, owner: string): void {
     for (const e of parcel.entries) for (let pa = e.address; pa < e.address + e.size; pa += PAGE) this.#own(pa, owner);
   }
   #makeObjects(vm: FakeVm): void {
-    for (let i = 0; i < (this.#options.vcpus ?? 1); i++)
-      vm.vcpus.push(new FakeGuestVcpu(vm.addrspace + 8n + BigInt(i), 960 + (vm.vmid - 0x80) * 8 + i));
+    for (let i = 0; i < (this.#options.vcpus ?? 1); i++) {
+      const vcpu = new FakeGuestVcpu(vm.addrspace + 8n + BigInt(i), 960 + (vm.vmid - 0x80) * 8 + i);
+      vcpu.script = [...(this.#options.script ?? [])];
+      vm.vcpus.push(vcpu);
+    }
     for (const [i, label] of (this.#options.bells ?? []).entries())
       vm.bells.set(label, vm.addrspace + 0x20n + BigInt(i));
   }

@@ -19,11 +19,15 @@ export function world(options: WorldOptions = {}) {
   const clock = createVirtualClock();
   const messages: string[] = [];
   const drivers = new Map<number, VmFunction>();
+  const functions = {
+    get: (type: number) => drivers.get(type),
+    load: async (type: number) => drivers.has(type),
+  };
   const driver = new HostDriver({
     clock,
     profile: AbiProfiles[abi],
     log: (level, message) => messages.push(`${level}: ${message}`),
-    functions: { get: (type) => drivers.get(type), load: async (type) => drivers.has(type) },
+    functions,
     ...(options.platform !== undefined && { platform: options.platform }),
     ...(options.fault !== undefined && { fault: options.fault }),
     ...options.driver,
@@ -34,7 +38,7 @@ export function world(options: WorldOptions = {}) {
   drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
   const gunyah = new FakeGunyah(driver.program, options);
   gunyah.boot();
-  return { driver, gunyah, clock, messages, drivers };
+  return { driver, gunyah, clock, messages, drivers, functions };
 }
 export type World = ReturnType<typeof world>;
 
