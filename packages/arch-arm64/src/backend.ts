@@ -3,9 +3,13 @@
  */
 import type { Clock, CpuBackend, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
 import { prebuiltModule } from "#prebuilt";
+import { Cpu } from "./cpu/cpu.ts";
+import { type CpuModelName, DEFAULT_CPU_MODEL } from "./cpu/models.ts";
 import { arm64Error } from "./errors.ts";
 import { initCodeCache } from "./interp/code-cache.ts";
+import { entryOf, gatedEntries, removeAbsent } from "./interp/handlers.ts";
 import { defineInterpreter, defineInterpreterServices } from "./interp/interpreter.ts";
+import { SHARED } from "./interp/layout.ts";
 import { DESCRIPTIONS } from "./isa/index.ts";
 import { Arm64Pe } from "./pe.ts";
 import type { PeCore } from "./state/core.ts";
@@ -19,6 +23,8 @@ import { ModuleBuilder } from "./wasm/index.ts";
 export interface Arm64BackendOptions {
   readonly physicalMemory: PhysicalMemory;
   readonly clock: Clock;
+  /** CPU model of every PE. Default `max`. */
+  readonly cpu?: CpuModelName;
   /** Most PEs that may exist at one time; a bound from the reserved region applies as well. Default 32. */
   readonly maxPes?: number;
 }
@@ -63,6 +69,7 @@ export class Arm64Backend implements CpuBackend, Machine {
   readonly maxPes: number;
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
+  readonly cpu: Cpu;
   readonly wasm: Machine["wasm"];
   readonly #slots: (Arm64Pe | undefined)[];
   #pes: readonly Arm64Pe[] = [];
@@ -72,7 +79,8 @@ export class Arm64Backend implements CpuBackend, Machine {
   #expected = -1;
   readonly #stopListening: (() => void)[] = [];
 
-  constructor({ physicalMemory, clock, maxPes = DEFAULT_MAX_PES }: Arm64BackendOptions) {
+  constructor({ physicalMemory, clock, cpu = DEFAULT_CPU_MODEL, maxPes = DEFAULT_MAX_PES }: Arm64BackendOptions) {
+    this.cpu = new Cpu(cpu);
     this.physical = physicalMemory;
     this.clock = clock;
     const { memory, reservedBytes, dramOffset, dramBase, dramSize } = physicalMemory;
@@ -93,7 +101,8 @@ export class Arm64Backend implements CpuBackend, Machine {
     data.setUint32(REGION.PE_COUNT, 0, true);
     data.setUint32(REGION.CODE_START, codeStart, true);
     data.setUint32(REGION.CODE_END, reservedBytes, true);
-    writeDispatchTable(words);
+    data.setUint32(REGION.PSTATE_BITS, this.cpu.pstate, true);
+    writeDispatchTable(words, this.cpu.present);
     initCodeCache(data, codeStart, reservedBytes, dramSize);
     this.#slots = Array.from({ length: this.maxPes }, () => undefined);
 
@@ -110,6 +119,13 @@ export class Arm64Backend implements CpuBackend, Machine {
       system: system as unknown as WebAssembly.ModuleImports,
     });
     this.wasm = instance.exports as unknown as Machine["wasm"];
+    // the instance has just written its whole table
+    removeAbsent(
+      new Uint16Array(memory.buffer),
+      SHARED.HANDLERS >> 1,
+      entryOf(DESCRIPTIONS, "HINT"),
+      gatedEntries(DESCRIPTIONS).filter(({ feature }) => !this.cpu.features.has(feature)),
+    );
 
     this.#stopListening.push(physicalMemory.onWrite((pa, size) => this.#wrote(pa, size)));
     this.beforeRun();

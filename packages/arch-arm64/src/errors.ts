@@ -7,6 +7,7 @@ export const ARCH_ARM64_ERRORS = {
   ARM64_WASM_UNAVAILABLE: "The host cannot compile the CPU backend's WebAssembly (SIMD and threads are needed).",
   ARM64_UNKNOWN_REGISTER: "A register name is not one that this backend has.",
   ARM64_STATE_INVALID: "A saved PE state has a field that is missing or malformed.",
+  ARM64_CPU_UNKNOWN: "A CPU model was asked for by a name that there is none of.",
   ARM64_CONFIG_INVALID: "A PE was configured with a domain outside 0-63.",
   BUG_PE_DISPOSED: "A PE was used after dispose.",
   BUG_PE_REENTERED: "run was called while run was on.",

@@ -13,6 +13,7 @@ import {
   type PeRegister,
   type PeState,
 } from "@gunyah-ts/kernel";
+import type { Cpu } from "./cpu/cpu.ts";
 import { arm64Error } from "./errors.ts";
 import { EC, HCR, VECTOR } from "./exception/constants.ts";
 import { DebugUnit } from "./exception/debug.ts";
@@ -25,7 +26,7 @@ import { L, LEAVE, PENDING, PSTATE } from "./state/layout.ts";
 import type { Machine } from "./state/machine.ts";
 import { readRegister, SystemAccess, writeRegister } from "./sysreg/access.ts";
 import { updateControls } from "./sysreg/controls.ts";
-import { LIST_REGISTERS, SYSTEM_REGISTERS, systemRegister } from "./sysreg/table.ts";
+import { LIST_REGISTERS } from "./sysreg/table.ts";
 import { GenericTimers } from "./timer/timers.ts";
 
 const PPIS = [PePpi.MAINTENANCE, PePpi.VIRTUAL_TIMER, PePpi.PHYSICAL_TIMER] as const;
@@ -49,6 +50,7 @@ export class Arm64Pe implements Pe, PeCore {
   readonly listRegisterCount = LIST_REGISTERS;
   readonly listRegisters: Uint32Array;
 
+  readonly cpu: Cpu;
   readonly state: StateBlock;
   readonly wasm: Machine["wasm"];
   readonly tlb: Tlb;
@@ -73,6 +75,7 @@ export class Arm64Pe implements Pe, PeCore {
       throw arm64Error("ARM64_CONFIG_INVALID", `domain ${domain} is not 0-63`);
     this.config = config;
     this.#machine = machine;
+    this.cpu = machine.cpu;
     const { memory } = machine.physical;
     const state = new StateBlock(memory, index);
     this.state = state;
@@ -91,7 +94,7 @@ export class Arm64Pe implements Pe, PeCore {
     state.set(L.PE_INDEX, index);
     state.set(M.DOMAIN, domain);
     state.set(L.TLB_SET_EL0, state.base + L.TLB_EL0);
-    for (const row of SYSTEM_REGISTERS) state.setSlot(row.slot, row.reset);
+    for (const row of this.cpu.registers) state.setSlot(row.slot, row.reset);
     state.setSlot(S.VMPIDR, config.mpidr);
     this.reset();
   }
@@ -291,7 +294,7 @@ export class Arm64Pe implements Pe, PeCore {
     const { state } = this;
     if (register.startsWith("SP_EL"))
       return this.#isLiveSp(register) ? state.get64(L.SP) : state.slot(register === "SP_EL0" ? S.SP_EL0 : S.SP_EL1);
-    const row = systemRegister(register);
+    const row = this.cpu.register(register);
     if (row !== undefined && row.kind !== "inline") return readRegister(this, row);
     if (register === "FPCR") return BigInt(state.get(L.FPCR) >>> 0);
     if (register === "FPSR") return BigInt(state.get(L.FPSR) >>> 0);
@@ -307,7 +310,7 @@ export class Arm64Pe implements Pe, PeCore {
       else state.setSlot(register === "SP_EL0" ? S.SP_EL0 : S.SP_EL1, value);
       return;
     }
-    const row = systemRegister(register);
+    const row = this.cpu.register(register);
     if (row !== undefined && row.kind !== "inline") {
       // ISTATUS and the like are read-only; OSLSR_EL1 is writable here so that a saved state can be put back.
       if (register === "OSLSR_EL1") state.setSlot(row.slot, (value & 2n) | (row.reset & ~2n));
@@ -335,7 +338,7 @@ export class Arm64Pe implements Pe, PeCore {
    */
   reset(): void {
     const { state } = this;
-    for (const row of SYSTEM_REGISTERS) if (row.op1 !== 4) state.setSlot(row.slot, row.reset);
+    for (const row of this.cpu.registers) if (row.op1 !== 4) state.setSlot(row.slot, row.reset);
     state.setSlot(S.SP_EL1, 0n);
     state.setSlot(S.CNTFRQ, BigInt(this.#machine.clock.frequencyHz));
     state.bytes.fill(0, state.base + L.X, state.base + L.PC);
@@ -365,7 +368,7 @@ export class Arm64Pe implements Pe, PeCore {
     const { state } = this;
     const registers: { [name: string]: string } = {};
     for (let n = 0; n < 31; n++) registers[`X${n}`] = hex(this.x[n] as bigint);
-    for (const row of SYSTEM_REGISTERS) if (row.kind !== "inline") registers[row.name] = hex(state.slot(row.slot));
+    for (const row of this.cpu.registers) if (row.kind !== "inline") registers[row.name] = hex(state.slot(row.slot));
     registers["SP_EL0"] = hex(this.read("SP_EL0"));
     registers["SP_EL1"] = hex(this.read("SP_EL1"));
     registers["FPCR"] = hex(this.read("FPCR"));
@@ -406,14 +409,16 @@ export class Arm64Pe implements Pe, PeCore {
         name !== "FPCR" &&
         name !== "FPSR" &&
         xIndex(name) < 0 &&
-        systemRegister(name) === undefined
+        this.cpu.register(name) === undefined
       )
         throw arm64Error("ARM64_STATE_INVALID", `no register ${name}`);
       values.set(name, BigInt(text));
+      if (name.startsWith("ID_AA64") && BigInt(text) !== this.cpu.register(name)?.reset)
+        throw arm64Error("ARM64_STATE_INVALID", `${name} is ${text}: the state is of another CPU model`);
     }
     this.reset();
     for (let n = 0; n < 31; n++) this.x[n] = values.get(`X${n}`) ?? 0n;
-    for (const row of SYSTEM_REGISTERS) {
+    for (const row of this.cpu.registers) {
       const value = values.get(row.name);
       if (value === undefined || row.kind === "inline") continue;
       const mask = row.name === "OSLSR_EL1" ? row.mask & 2n : row.mask;

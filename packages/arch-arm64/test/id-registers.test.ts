@@ -1,14 +1,17 @@
 /** The ID registers advertise what works, and what they do not advertise is UNDEFINED. Source: DDI 0487 K.a D24.2. */
-import { PeExit } from "@gunyah-ts/kernel";
+import { createPhysicalMemory, createVirtualClock, PeExit, type PeRegister } from "@gunyah-ts/kernel";
 import { describe, expect, it } from "vitest";
+import { createArm64Backend } from "../src/backend.ts";
+import { ALL_FEATURES, FEATURES, type Feature } from "../src/cpu/features.ts";
+import { CPU_MODELS, type CpuModelName } from "../src/cpu/models.ts";
 import { DATA, Stage } from "./support/probe.ts";
 
-const stage = new Stage();
-const { pe } = stage;
 const CODE = DATA + 0x10_0000;
+const MODELS = Object.keys(CPU_MODELS) as CpuModelName[];
 
 /** EC of what one word at EL1 takes; 0x16 when it completes and the HVC behind it is reached. */
-function exceptionClass(word: number): number {
+function exceptionClass(stage: Stage, word: number): number {
+  const { pe } = stage;
   stage.reset();
   stage.el2.physical.write(CODE, new Uint8Array(Uint32Array.of(word, 0xd400_0002).buffer));
   pe.write("ELR_EL2", BigInt(CODE));
@@ -19,75 +22,128 @@ function exceptionClass(word: number): number {
   return (pe.esr & 0xffff) === 0 ? 0x16 : Number(pe.read("ESR_EL1") >> 26n);
 }
 
-/** Register, low bit of the field, the field's value, and a word of the feature where one shows it. */
-type Row = readonly [feature: string, register: string, low: bigint, value: bigint, word?: number];
+/** Words that only a CPU with the feature executes. None: a feature of the MMU or of speculation. */
+const WORDS: { readonly [feature in Feature]: readonly number[] } = {
+  FEAT_AES: [0x4e284820, 0x4e285820, 0x4e286820, 0x4e287820], // aese, aesd, aesmc, aesimc
+  FEAT_PMULL: [0x0ee2e020, 0x4ee2e020], // pmull, pmull2 v0.1q
+  FEAT_SHA1: [0x5e020020, 0x5e021020, 0x5e022020, 0x5e023020, 0x5e280820, 0x5e281820], // c, p, m, su0, h, su1
+  FEAT_SHA256: [0x5e024020, 0x5e025020, 0x5e026020, 0x5e282820], // h, h2, su1, su0
+  FEAT_CRC32: [0x9ac24c20, 0x1ac25020], // crc32x, crc32cb
+  FEAT_LSE: [0xb8200041, 0xf8208041, 0x88a07c41, 0x08207c40], // ldadd, swp, cas, casp
+  FEAT_RDM: [0x6e828420, 0x7e828420, 0x6f82d020, 0x7f82f020], // sqrdmlah; scalar; by element; sqrdmlsh
+  FEAT_DotProd: [0x6e829420, 0x4e829420, 0x6f82e020, 0x4f82e020], // udot, sdot, by element
+  FEAT_FlagM: [0xba018404, 0x3a00080d, 0xd500401f], // rmif, setf8, cfinv
+  FEAT_LRCPC: [0xf8bfc020], // ldapr
+  FEAT_CSV2: [],
+  FEAT_CSV3: [],
+  FEAT_SSBS2: [0xd51b42c0, 0xd503413f, 0xd53b42c0], // msr ssbs, x0; msr ssbs, #1; mrs
+  FEAT_PAN: [0xd500419f, 0xd5184260, 0xd5384260], // msr pan, #1; msr pan, x0; mrs
+  FEAT_TTCNP: [],
+  FEAT_E0PD: [],
+};
 
-const PRESENT: readonly Row[] = [
-  ["AES", "ID_AA64ISAR0_EL1", 4n, 2n, 0x4e284820], // aese
-  ["PMULL, with AES", "ID_AA64ISAR0_EL1", 4n, 2n, 0x0ee2e020], // pmull v0.1q
-  ["SHA1", "ID_AA64ISAR0_EL1", 8n, 1n, 0x5e020020], // sha1c
-  ["SHA256", "ID_AA64ISAR0_EL1", 12n, 1n, 0x5e024020], // sha256h
-  ["CRC32", "ID_AA64ISAR0_EL1", 16n, 1n, 0x9ac24c20], // crc32x
-  ["LSE", "ID_AA64ISAR0_EL1", 20n, 2n, 0xb8200041], // ldadd
-  ["RDM", "ID_AA64ISAR0_EL1", 28n, 1n, 0x6e828420], // sqrdmlah
-  ["DotProd", "ID_AA64ISAR0_EL1", 44n, 1n, 0x6e829420], // udot
-  ["FlagM", "ID_AA64ISAR0_EL1", 52n, 1n, 0xba018404], // rmif
-  ["LRCPC", "ID_AA64ISAR1_EL1", 20n, 1n, 0xf8bfc020], // ldapr
-  ["FP", "ID_AA64PFR0_EL1", 16n, 0n, 0x1e622820], // fadd d0
-  ["Advanced SIMD", "ID_AA64PFR0_EL1", 20n, 0n, 0x4e22d420], // fadd v0.4s
-  ["GICv3 CPU interface", "ID_AA64PFR0_EL1", 24n, 1n],
-  ["CSV2", "ID_AA64PFR0_EL1", 56n, 1n],
-  ["CSV3", "ID_AA64PFR0_EL1", 60n, 1n],
-  ["SSBS", "ID_AA64PFR1_EL1", 4n, 2n, 0xd51b42c0], // msr ssbs
-  ["PARange of 48 bits", "ID_AA64MMFR0_EL1", 0n, 5n],
-  ["16-bit ASIDs", "ID_AA64MMFR0_EL1", 4n, 2n],
-  ["16 KiB granule", "ID_AA64MMFR0_EL1", 20n, 1n],
-  ["64 KiB granule", "ID_AA64MMFR0_EL1", 24n, 0n],
-  ["4 KiB granule", "ID_AA64MMFR0_EL1", 28n, 0n],
-  ["16-bit VMIDs", "ID_AA64MMFR1_EL1", 4n, 2n],
-  ["PAN", "ID_AA64MMFR1_EL1", 20n, 1n, 0xd500419f], // msr pan, #1
-  ["XNX", "ID_AA64MMFR1_EL1", 28n, 1n],
-  ["E0PD", "ID_AA64MMFR2_EL1", 60n, 1n],
-];
-const ABSENT: readonly Row[] = [
-  ["SHA3", "ID_AA64ISAR0_EL1", 32n, 0n, 0xce020c20], // eor3
-  ["SHA512", "ID_AA64ISAR0_EL1", 12n, 1n, 0xce628020], // sha512h
-  ["SM3", "ID_AA64ISAR0_EL1", 36n, 0n, 0xce420c20], // sm3ss1
-  ["SM4", "ID_AA64ISAR0_EL1", 40n, 0n, 0xcec08420], // sm4e
-  ["FHM", "ID_AA64ISAR0_EL1", 48n, 0n, 0x4e22ec20], // fmlal
-  ["RNG", "ID_AA64ISAR0_EL1", 60n, 0n, 0xd53b2400], // mrs rndr
-  ["DPB", "ID_AA64ISAR1_EL1", 0n, 0n, 0xd50b7c20], // dc cvap
-  ["JSCVT", "ID_AA64ISAR1_EL1", 12n, 0n, 0x1e7e0020], // fjcvtzs
-  ["FCMA", "ID_AA64ISAR1_EL1", 16n, 0n, 0x6e82e420], // fcadd
-  ["LRCPC2", "ID_AA64ISAR1_EL1", 20n, 1n, 0xd9400020], // ldapur
-  ["FRINTTS", "ID_AA64ISAR1_EL1", 32n, 0n, 0x1e684020], // frint32z
-  ["SB", "ID_AA64ISAR1_EL1", 36n, 0n, 0xd50330ff], // sb
-  ["BF16", "ID_AA64ISAR1_EL1", 44n, 0n, 0x6e42fc20], // bfdot
-  ["I8MM", "ID_AA64ISAR1_EL1", 52n, 0n, 0x4e82a420], // smmla
-  ["PAuth, generic", "ID_AA64ISAR1_EL1", 4n, 0n, 0xdac10020], // pacia
-  ["PAuth, branches", "ID_AA64ISAR1_EL1", 8n, 0n, 0xd71f0801], // braa
-  ["FP16, scalar", "ID_AA64PFR0_EL1", 16n, 0n, 0x1ee22820], // fadd h0
-  ["FP16, vector", "ID_AA64PFR0_EL1", 20n, 0n, 0x4e421420], // fadd v0.8h
-  ["RAS", "ID_AA64PFR0_EL1", 28n, 0n],
-  ["SVE", "ID_AA64PFR0_EL1", 32n, 0n, 0x04220020], // add z0.b
-  ["BTI", "ID_AA64PFR1_EL1", 0n, 0n],
-  ["MTE", "ID_AA64PFR1_EL1", 8n, 0n, 0x9ac21020], // irg
-  ["hardware access flag", "ID_AA64MMFR1_EL1", 0n, 0n],
-  ["PAN2", "ID_AA64MMFR1_EL1", 20n, 1n],
-  ["UAO", "ID_AA64MMFR2_EL1", 4n, 0n, 0xd500417f], // msr uao, #1
-  ["DIT", "ID_AA64PFR0_EL1", 48n, 0n, 0xd503415f], // msr dit, #1
-  ["FlagM2", "ID_AA64ISAR0_EL1", 52n, 1n, 0xd500405f], // axflag
+/** Words of features that no model has. */
+const ABSENT: readonly (readonly [feature: string, word: number])[] = [
+  ["SM3", 0xce420c20], // sm3ss1
+  ["SM4", 0xcec08420], // sm4e
+  ["SVE", 0x04220020], // add z0.b
+  ["MTE", 0x9ac21020], // irg
 ];
 
-describe("ID registers", () => {
-  for (const [feature, register, low, value, word] of PRESENT)
-    it(`${feature} is advertised and works`, () => {
-      expect((pe.read(register) >> low) & 15n).toBe(value);
-      if (word !== undefined) expect(exceptionClass(word)).toBe(0x16);
+/** What every model has: EL0 to EL2 of AArch64 only, GICv3, debug v8.0, 48-bit addresses, all granules, XNX. */
+const ALWAYS = {
+  ID_AA64PFR0_EL1: 0x0100_0111n,
+  ID_AA64PFR1_EL1: 0n,
+  ID_AA64ISAR0_EL1: 0n,
+  ID_AA64ISAR1_EL1: 0n,
+  ID_AA64ISAR2_EL1: 0n,
+  ID_AA64MMFR0_EL1: 0x0010_0025n,
+  ID_AA64MMFR1_EL1: 0x1000_0020n,
+  ID_AA64MMFR2_EL1: 0n,
+  ID_AA64DFR0_EL1: 0x1030_5006n,
+  ID_AA64DFR1_EL1: 0n,
+  ID_AA64ZFR0_EL1: 0n,
+  ID_AA64SMFR0_EL1: 0n,
+};
+
+const stages = new Map(MODELS.map((cpu) => [cpu, new Stage({ cpu })]));
+
+describe.each(MODELS)("%s", (model) => {
+  const stage = stages.get(model) as Stage;
+  const { pe } = stage;
+  const has = new Set<Feature>(CPU_MODELS[model].features);
+  for (const feature of ALL_FEATURES)
+    it(`${has.has(feature) ? "advertises and has" : "neither advertises nor has"} ${feature}`, () => {
+      for (const [register, shift, value] of FEATURES[feature])
+        expect(((pe.read(register) >> BigInt(shift)) & 15n) >= BigInt(value)).toBe(has.has(feature));
+      for (const word of WORDS[feature])
+        expect(exceptionClass(stage, word), word.toString(16)).toBe(has.has(feature) ? 0x16 : 0);
     });
-  for (const [feature, register, low, value, word] of ABSENT)
-    it(`${feature} is not advertised and UNDEFINED`, () => {
-      expect((pe.read(register) >> low) & 15n).toBe(value);
-      if (word !== undefined) expect(exceptionClass(word)).toBe(0);
+  it.each(ABSENT)("has no %s", (_feature, word) => expect(exceptionClass(stage, word)).toBe(0));
+  it("advertises nothing else", () => {
+    for (const [name, always] of Object.entries(ALWAYS)) {
+      let rest = pe.read(name as PeRegister);
+      for (const feature of ALL_FEATURES)
+        for (const [register, shift] of FEATURES[feature]) if (register === name) rest &= ~(15n << BigInt(shift));
+      expect(rest, name).toBe(always);
+    }
+  });
+  it("says who it is, and the hypervisor may say otherwise", () => {
+    const mrs = stage.address("p_midr");
+    const read = () => {
+      stage.reset();
+      pe.write("ELR_EL2", BigInt(mrs));
+      pe.write("SPSR_EL2", 0x3c5n);
+      expect(pe.run(10)).toBe(PeExit.SYNC);
+      return pe.x[0];
+    };
+    expect(read()).toBe(CPU_MODELS[model].midr);
+    pe.write("VPIDR_EL2", 0x1234_5678n);
+    expect(read()).toBe(0x1234_5678n);
+    pe.write("VPIDR_EL2", CPU_MODELS[model].midr);
+  });
+});
+
+describe("a CPU without a feature", () => {
+  const stage = stages.get("cortex-a53") as Stage;
+  const { pe } = stage;
+  it("has no bits of it in registers", () => {
+    pe.write("SCTLR_EL1", 0xffff_ffff_ffff_ffffn);
+    pe.write("TCR_EL1", 0xffff_ffff_ffff_ffffn);
+    pe.write("TTBR0_EL1", 0xffff_ffff_ffff_ffffn);
+    expect(pe.read("SCTLR_EL1") >> 32n).toBe(0n);
+    expect(pe.read("TCR_EL1") >> 48n).toBe(0n);
+    expect(pe.read("TTBR0_EL1") & 1n).toBe(0n);
+    // SPAN is RES1 without PAN
+    pe.write("SCTLR_EL1", 0n);
+    expect((pe.read("SCTLR_EL1") >> 23n) & 1n).toBe(1n);
+    stage.reset();
+  });
+  it("does not take its PSTATE bits from SPSR, nor set them when an exception is taken", () => {
+    stage.reset();
+    pe.write("ELR_EL2", BigInt(stage.address("p_udf")));
+    pe.write("SPSR_EL2", 0x3c5n | (1n << 22n) | (1n << 12n));
+    expect(pe.run(10)).toBe(PeExit.SYNC);
+    // in the handler at EL1, which has said HVC: SPSR_EL1 is of the UDF, SPSR_EL2 of the handler
+    expect(pe.read("SPSR_EL1") & ((1n << 22n) | (1n << 12n))).toBe(0n);
+    expect(pe.read("SPSR_EL2") & ((1n << 22n) | (1n << 12n))).toBe(0n);
+  });
+  it("refuses the state of another model", () => {
+    const saved = (stages.get("max") as Stage).pe.save();
+    expect(() => pe.restore(saved)).toThrow(/ARM64_STATE_INVALID.*ID_AA64/);
+  });
+});
+
+describe("CPU models", () => {
+  it("are known by name", () => {
+    const physicalMemory = createPhysicalMemory({
+      dramBase: 0x4000_0000,
+      dramSize: 1 << 20,
+      reservedBytes: 32 << 20,
     });
+    const clock = createVirtualClock();
+    expect(() => createArm64Backend({ physicalMemory, clock, cpu: "z80" as CpuModelName })).toThrow(
+      /ARM64_CPU_UNKNOWN.*cortex-a53, neoverse-n1, max/,
+    );
+  });
 });

@@ -1,3 +1,4 @@
+import type { CpuModelName } from "@gunyah-ts/arch-arm64";
 import { ModelError } from "@gunyah-ts/kernel";
 import type { DeviceConfig } from "@gunyah-ts/vmm";
 
@@ -12,6 +13,8 @@ export interface GuestConfig {
   /** Bytes. */
   readonly memory?: number;
   readonly cpus?: number;
+  /** CPU model of the machine. */
+  readonly cpu?: CpuModelName;
   readonly devices?: readonly DeviceConfig[];
   readonly abi?: "v14" | "v15" | "v16" | "v17";
 }
@@ -25,6 +28,7 @@ const KEYS: Readonly<Record<keyof GuestConfig, string>> = {
   cmdline: "string",
   memory: "number",
   cpus: "number",
+  cpu: "string",
   devices: "object",
   abi: "string",
 };

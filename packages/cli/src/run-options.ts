@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "@gunyah-ts/arch-arm64";
 import { ModelError } from "@gunyah-ts/kernel";
 import type { DeviceConfig } from "@gunyah-ts/vmm";
 import { parseInteger, parseSize } from "./size.ts";
@@ -16,6 +17,7 @@ export interface RunOptions {
   /** Bytes. */
   readonly memory: number | undefined;
   readonly cpus: number | undefined;
+  readonly cpu: CpuModelName | undefined;
   readonly disks: readonly DeviceConfig[];
   readonly plugins: readonly string[];
   readonly clock: "virtual" | "host" | undefined;
@@ -38,6 +40,7 @@ export const RUN_HELP = `gunyah run [config] [options]      boot a guest
   --cmdline TEXT         kernel command line, added to what the console needs
   --mem SIZE             guest memory, for example 512M or 1G (default 256M)
   --cpus N               vCPUs, 1 to 8 (default 1)
+  --cpu MODEL            ${Object.keys(CPU_MODELS).join(", ")} (default ${DEFAULT_CPU_MODEL})
   --disk FILE[,ro][,overlay]   a virtio block device; overlay keeps writes in memory; may be repeated
   --plugin NAME          load a plugin from your project; may be repeated
   --clock host|virtual   wall clock, or time that only instructions move (default host)
@@ -63,6 +66,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     cmdline: values.cmdline,
     memory: given(values.mem, (text) => parseSize(text, "--mem")),
     cpus: given(values.cpus, (text) => parseInteger(text, "--cpus")),
+    cpu: oneOf(values.cpu, "--cpu", Object.keys(CPU_MODELS) as CpuModelName[]),
     disks: (values.disk ?? []).map(parseDisk),
     plugins: values.plugin ?? [],
     clock: oneOf(values.clock, "--clock", ["host", "virtual"] as const),
@@ -90,6 +94,7 @@ function parse(args: readonly string[]) {
         cmdline: text,
         mem: text,
         cpus: text,
+        cpu: text,
         disk: list,
         plugin: list,
         clock: text,

@@ -1,4 +1,4 @@
-import { archArm64 } from "@gunyah-ts/arch-arm64";
+import { archArm64, type CpuModelName, DEFAULT_CPU_MODEL } from "@gunyah-ts/arch-arm64";
 import { firmware } from "@gunyah-ts/firmware";
 import { hyp } from "@gunyah-ts/hyp";
 import { ioeventfd } from "@gunyah-ts/ioeventfd";
@@ -11,9 +11,24 @@ import { vmm, vmmDevices } from "@gunyah-ts/vmm";
 
 export type AbiName = "v14" | "v15" | "v16" | "v17";
 
-/** The whole stack. @param abi revision of the Linux series that the host driver has */
-export function defaultPlugins(abi: AbiName = "v17"): PluginEntry[] {
-  return [archArm64, hyp, rm, use(vmManager, { abi }), vcpuProxy, irqfd, ioeventfd, firmware, vmm, ...vmmDevices];
+/**
+ * The whole stack.
+ * @param abi revision of the Linux series that the host driver has
+ * @param cpu CPU model of every PE
+ */
+export function defaultPlugins(abi: AbiName = "v17", cpu: CpuModelName = DEFAULT_CPU_MODEL): PluginEntry[] {
+  return [
+    use(archArm64, { cpu }),
+    hyp,
+    rm,
+    use(vmManager, { abi }),
+    vcpuProxy,
+    irqfd,
+    ioeventfd,
+    firmware,
+    vmm,
+    ...vmmDevices,
+  ];
 }
 
 /**

@@ -6,6 +6,7 @@
 import { M } from "../mmu/layout.ts";
 import { readSlot, readSlot32, readSlotHigh, sysregOffset, writeSlot } from "../state/access.ts";
 import { L, LEAVE, PENDING, PSTATE } from "../state/layout.ts";
+import { REGION } from "../state/region.ts";
 import {
   add,
   and,
@@ -153,7 +154,9 @@ export function defineEntry(module: ModuleBuilder, needs: EntryNeeds): EntryFunc
       f.store("i32", s, i32(0x3c0), L.DAIF);
       const old = f.temp(load("i32", s, L.PSTATE));
       const sctlr = f.temp(readSlot32(s, "SCTLR_EL1"));
-      const pan = f.temp(select(and(sctlr, SCTLR.SPAN), and(old, PSTATE.PAN), PSTATE.PAN));
+      const pan = f.temp(
+        and(select(and(sctlr, SCTLR.SPAN), and(old, PSTATE.PAN), PSTATE.PAN), load("i32", i32(REGION.PSTATE_BITS))),
+      );
       f.store(
         "i32",
         s,
@@ -207,12 +210,12 @@ export function defineEntry(module: ModuleBuilder, needs: EntryNeeds): EntryFunc
       f.store(
         "i32",
         s,
-        or(and(spsr, PSTATE.SSBS | PSTATE.SS | PSTATE.PAN | PSTATE.IL), select(legal, i32(0), PSTATE.IL)),
+        or(and(spsr, load("i32", i32(REGION.PSTATE_BITS))), select(legal, i32(0), PSTATE.IL)),
         L.PSTATE,
       );
       f.store("i32", s, and(spsr, 0x3c0), L.DAIF);
       f.if(legal, () => f.call(setMode, [s, and(shrU(mode, 2), 1), and(mode, 1)]));
-      f.if(and(and(spsr, xor(old, -1)), PSTATE.PAN), () => f.call(panRaised, [s]));
+      f.if(and(and(load("i32", s, L.PSTATE), xor(old, -1)), PSTATE.PAN), () => f.call(panRaised, [s]));
       f.call(contextChanged, [s]);
     },
     { export: true },

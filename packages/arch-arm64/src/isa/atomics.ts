@@ -50,6 +50,7 @@ function minMax(c: Context, size: number, opc: number, host: Expr<I32>, operand:
 
 const atomicOperation = define({
   name: "LD<op>",
+  feature: "FEAT_LSE",
   pattern: "size:2 111 0 00 A R 1 Rs:5 0 opc:3 00 Rn:5 Rt:5",
   statics: { size: "size", opc: "opc", sp: baseIsSp },
   operands: (w) => ({ d: w.sinkSlot("Rt"), m: w.xSlot("Rs"), n: w.spSlot("Rn") }),
@@ -82,6 +83,7 @@ const atomicOperation = define({
 
 const swap = define({
   name: "SWP",
+  feature: "FEAT_LSE",
   pattern: "size:2 111 0 00 A R 1 Rs:5 1 000 00 Rn:5 Rt:5",
   statics: { size: "size", sp: baseIsSp },
   operands: (w) => ({ d: w.sinkSlot("Rt"), m: w.xSlot("Rs"), n: w.spSlot("Rn") }),
@@ -101,6 +103,7 @@ const swap = define({
 
 const loadAcquireRcpc = define({
   name: "LDAPR",
+  feature: "FEAT_LRCPC",
   pattern: "size:2 111 0 00 1 0 1 11111 1 100 00 Rn:5 Rt:5",
   statics: { size: "size", sp: baseIsSp },
   operands: (w) => ({ d: w.sinkSlot("Rt"), n: w.spSlot("Rn") }),

@@ -102,6 +102,7 @@ const aes: readonly Description[] = [
   ...[0, 1].map((decrypt) =>
     define({
       name: decrypt ? "AESD" : "AESE",
+      feature: "FEAT_AES",
       pattern: `01001110 00 10100 0010${decrypt} 10 Rn:5 Rd:5`,
       operands: unarySlots,
       fp: true,
@@ -119,6 +120,7 @@ const aes: readonly Description[] = [
   ),
   define({
     name: "AESMC",
+    feature: "FEAT_AES",
     pattern: "01001110 00 10100 00110 10 Rn:5 Rd:5",
     operands: unarySlots,
     fp: true,
@@ -127,6 +129,7 @@ const aes: readonly Description[] = [
   }),
   define({
     name: "AESIMC",
+    feature: "FEAT_AES",
     pattern: "01001110 00 10100 00111 10 Rn:5 Rd:5",
     operands: unarySlots,
     fp: true,
@@ -165,6 +168,7 @@ const sha1Rounds = (
 ).map(([mnemonic, opcode, combine]) =>
   define({
     name: mnemonic.toUpperCase(),
+    feature: "FEAT_SHA1",
     pattern: `01011110 00 0 Rm:5 0 ${opcode} 00 Rn:5 Rd:5`,
     operands: standardSlots,
     fp: true,
@@ -187,6 +191,7 @@ const sha1Rounds = (
 const sha256Hash = [0, 1].map((part2) =>
   define({
     name: part2 ? "SHA256H2" : "SHA256H",
+    feature: "FEAT_SHA256",
     pattern: `01011110 00 0 Rm:5 0 10${part2} 00 Rn:5 Rd:5`,
     operands: standardSlots,
     fp: true,
@@ -215,6 +220,7 @@ const sha256Hash = [0, 1].map((part2) =>
 const schedule: readonly Description[] = [
   define({
     name: "SHA1SU0",
+    feature: "FEAT_SHA1",
     pattern: "01011110 00 0 Rm:5 0 011 00 Rn:5 Rd:5",
     operands: standardSlots,
     fp: true,
@@ -227,6 +233,7 @@ const schedule: readonly Description[] = [
   }),
   define({
     name: "SHA256SU1",
+    feature: "FEAT_SHA256",
     pattern: "01011110 00 0 Rm:5 0 110 00 Rn:5 Rd:5",
     operands: standardSlots,
     fp: true,
@@ -245,6 +252,7 @@ const schedule: readonly Description[] = [
   }),
   define({
     name: "SHA1H",
+    feature: "FEAT_SHA1",
     pattern: "01011110 00 10100 00000 10 Rn:5 Rd:5",
     operands: unarySlots,
     fp: true,
@@ -253,6 +261,7 @@ const schedule: readonly Description[] = [
   }),
   define({
     name: "SHA1SU1",
+    feature: "FEAT_SHA1",
     pattern: "01011110 00 10100 00001 10 Rn:5 Rd:5",
     operands: unarySlots,
     fp: true,
@@ -270,6 +279,7 @@ const schedule: readonly Description[] = [
   }),
   define({
     name: "SHA256SU0",
+    feature: "FEAT_SHA256",
     pattern: "01011110 00 10100 00010 10 Rn:5 Rd:5",
     operands: unarySlots,
     fp: true,

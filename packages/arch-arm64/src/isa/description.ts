@@ -25,6 +25,7 @@
  * - `execute` must ask for memory (`c.load`, `c.store`) before it writes any register: then a fault leaves nothing done.
  */
 
+import type { Feature } from "../cpu/features.ts";
 import { L } from "../state/layout.ts";
 import { add, and, type Expr, eq, type I32, type I64, i32, shl, shrS, shrU } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
@@ -140,6 +141,10 @@ export interface DescriptionOptions<S extends string> {
   readonly valid?: (w: Word) => Expr<I32>;
   readonly operands?: (w: Word) => Operands;
   readonly flow?: Flow;
+  /** Exists only in CPUs with this feature; decided by statics where one pattern covers more than one feature. */
+  readonly feature?: Feature | ((statics: StaticValues<NoInfer<S>>) => Feature | undefined);
+  /** What a CPU without the feature makes of it: UNDEFINED unless it lies in the hint space. */
+  readonly absent?: "undefined" | "nop";
   /** Advanced SIMD or floating point: traps when access is disabled. Checked before `execute`. */
   readonly fp?: boolean;
   readonly execute: (c: Context, statics: StaticValues<NoInfer<S>>) => void;
@@ -157,6 +162,8 @@ export interface Description {
   readonly valid: ((w: Word) => Expr<I32>) | undefined;
   readonly operands: (w: Word) => Operands;
   readonly flow: Flow;
+  readonly feature: ((statics: StaticValues) => Feature | undefined) | undefined;
+  readonly absent: "undefined" | "nop";
   readonly fp: boolean;
   readonly execute: (c: Context, statics: StaticValues) => void;
   readonly syntax: (f: FieldValues, pc: number) => string;
@@ -172,6 +179,7 @@ export function define<S extends string = never>(options: DescriptionOptions<S>)
     if (field === undefined) throw new Error(`${options.name}: no field ${value}`);
     return { name, count: 1 << field.width, of: (w: Word) => w.field(value) };
   });
+  const { feature } = options;
   return {
     name: options.name,
     pattern,
@@ -180,6 +188,8 @@ export function define<S extends string = never>(options: DescriptionOptions<S>)
     valid: options.valid,
     operands: options.operands ?? (() => ({})),
     flow: options.flow ?? Flow.NEXT,
+    feature: typeof feature === "string" ? () => feature : (feature as Description["feature"]),
+    absent: options.absent ?? "undefined",
     fp: options.fp ?? false,
     execute: options.execute as (c: Context, statics: StaticValues) => void,
     syntax: options.syntax,

@@ -115,6 +115,7 @@ const addSubCarry = define({
 /** RMIF: bits of a rotated register into the flags that `mask` names (FEAT_FlagM). */
 const rotateIntoFlags = define({
   name: "RMIF",
+  feature: "FEAT_FlagM",
   pattern: "1 0 1 11010000 imm6:6 00001 Rn:5 0 mask:4",
   operands: (w) => ({ n: w.xSlot("Rn"), imm: w.field("imm6"), imm2: w.field("mask") }),
   execute: (c) => {
@@ -127,6 +128,7 @@ const rotateIntoFlags = define({
 /** SETF8, SETF16: N, Z and V from an 8 or 16-bit value; C stays (FEAT_FlagM). */
 const evaluateIntoFlags = define({
   name: "SETF8/SETF16",
+  feature: "FEAT_FlagM",
   pattern: "0 0 1 11010000 000000 sz 0010 Rn:5 0 1101",
   statics: { sz: "sz" },
   operands: (w) => ({ n: w.xSlot("Rn") }),
@@ -325,6 +327,7 @@ const shiftVariable = define({
 
 const crc32 = define({
   name: "CRC32/CRC32C",
+  feature: "FEAT_CRC32",
   pattern: "sf 0 0 11010110 Rm:5 010 C sz:2 Rn:5 Rd:5",
   statics: { sf: "sf", C: "C", sz: "sz" },
   allocated: ({ sf, sz }) => (sf === 1) === (sz === 3),

@@ -146,6 +146,7 @@ const storeRelease = define({
 
 const compareAndSwap = define({
   name: "CAS",
+  feature: "FEAT_LSE",
   pattern: "size:2 001000 1 L 1 Rs:5 o0 11111 Rn:5 Rt:5",
   statics: { size: "size", sp: baseIsSp },
   operands: (w) => ({ d: w.sinkSlot("Rs"), a: w.xSlot("Rs"), m: w.xSlot("Rt"), n: w.spSlot("Rn") }),
@@ -164,6 +165,7 @@ const compareAndSwap = define({
 /** Rs and Rt are even; the second register of a pair is the next one, and X31 is the zero register as everywhere. */
 const compareAndSwapPair = define({
   name: "CASP",
+  feature: "FEAT_LSE",
   pattern: "0 sz 001000 0 L 1 Rs4:4 Rs0 o0 11111 Rn:5 Rt4:4 Rt0",
   statics: { sz: "sz", sp: baseIsSp },
   valid: (w) => eqz(or(w.field("Rs0"), w.field("Rt0"))),

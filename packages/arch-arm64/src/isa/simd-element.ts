@@ -93,6 +93,7 @@ const high = HIGH.flatMap(([mnemonic, U, opcode, rounding, accumulate]) =>
       pattern: scalar ? SCALAR_HEAD(U, opcode) : HEAD(U, opcode),
       statics: { Q: scalar ? { count: 1, of: () => i32(0) } : "Q", size: "size" },
       allocated: ({ size }) => size === 1 || size === 2,
+      ...(accumulate === 0 ? {} : { feature: "FEAT_RDM" }),
       operands: elementOperands,
       fp: true,
       execute: (c, { Q, size }) => {
@@ -196,6 +197,7 @@ const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
 const dot = [0, 1].map((U) =>
   define({
     name: `${U ? "UDOT" : "SDOT"} (by element)`,
+    feature: "FEAT_DotProd",
     pattern: `0 Q ${U} 01111 10 L M Rm:4 1110 H 0 Rn:5 Rd:5`,
     statics: { Q: "Q" },
     operands: (w) => ({

@@ -115,6 +115,8 @@ function threeDifferent({ mnemonic, U, opcode, kind, sizes, run }: ThreeDifferen
     pattern: `0 Q ${U} 01110 size:2 1 Rm:5 ${opcode.toString(2).padStart(4, "0")} 00 Rn:5 Rd:5`,
     statics: { Q: "Q", size: "size" },
     allocated: ({ size }) => sizes.includes(size),
+    // of doublewords only PMULL has a form
+    feature: ({ size }) => (size === 3 ? "FEAT_PMULL" : undefined),
     operands: standardSlots,
     fp: true,
     execute: (c, { Q, size }) => {

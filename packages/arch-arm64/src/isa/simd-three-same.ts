@@ -342,6 +342,8 @@ const multiplyHighAccumulate = [0, 1].flatMap((S) => {
       pattern: scalar
         ? `01 1 11110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`
         : `0 Q 1 01110 size:2 0 Rm:5 1000${S} 1 Rn:5 Rd:5`,
+
+      feature: "FEAT_RDM",
       statics: { Q: scalar ? { count: 1, of: () => i32(0) } : "Q", size: "size" },
       allocated: ({ size }) => HS.includes(size),
       operands: standardSlots,
@@ -380,6 +382,7 @@ export function dotProduct(c: Context, signed: boolean, a: Vector, b: Vector, ac
 const dot = [0, 1].map((U) =>
   define({
     name: `${U ? "UDOT" : "SDOT"} (vector)`,
+    feature: "FEAT_DotProd",
     pattern: `0 Q ${U} 01110 10 0 Rm:5 100101 Rn:5 Rd:5`,
     statics: { Q: "Q" },
     operands: standardSlots,

@@ -71,6 +71,7 @@ const barrier = (name: string, op2: string): Description =>
 
 const cfinv = define({
   name: "CFINV",
+  feature: "FEAT_FlagM",
   pattern: "1101 0101 0000 0 000 0100 0000 000 11111",
   execute: (c) => c.setNzcv(c.temp(xor(c.nzcv(), 2))),
   syntax: () => "cfinv",

@@ -1,3 +1,4 @@
+import type { Cpu } from "../cpu/cpu.ts";
 import type { DebugUnit } from "../exception/debug.ts";
 import type { VirtualCpuInterface } from "../gic/cpu-interface.ts";
 import type { Tlb } from "../mmu/tlb.ts";
@@ -6,6 +7,7 @@ import type { StateBlock, SystemExports } from "./block.ts";
 
 /** The parts of a PE, as its parts see one another. */
 export interface PeCore {
+  readonly cpu: Cpu;
   readonly state: StateBlock;
   readonly wasm: SystemExports;
   readonly tlb: Tlb;

@@ -1,4 +1,5 @@
 import type { Clock, PhysicalMemory } from "@gunyah-ts/kernel";
+import type { Cpu } from "../cpu/cpu.ts";
 import type { Arm64Pe } from "../pe.ts";
 import type { SystemExports } from "./block.ts";
 import type { PeCore } from "./core.ts";
@@ -7,6 +8,7 @@ import type { PeCore } from "./core.ts";
 export interface Machine {
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
+  readonly cpu: Cpu;
   readonly wasm: SystemExports & {
     /** See `INTERPRETER_FUNCTIONS`. */
     execute(s: number): void;

@@ -25,6 +25,8 @@ export const REGION = {
   CODE_START: 0x120,
   /** i32: end of the reserved region. */
   CODE_END: 0x124,
+  /** i32: PSTATE bits that the CPU model has besides NZCV, DAIF and the mode, as in SPSR. */
+  PSTATE_BITS: 0x128,
   /** f64 words: host counter at the last look, and the like (`timer/`). */
   TIMER: 0x140,
   /** The interpreter's constant tables and shared words: 0x1000-0xffff. */

@@ -11,7 +11,7 @@ import { S, type StateBlock } from "../state/block.ts";
 import type { PeCore } from "../state/core.ts";
 import { ACCESS, L, LEAVE, PENDING } from "../state/layout.ts";
 import { Route, routeOf, updateControls } from "./controls.ts";
-import { SYSTEM_REGISTERS, type SystemRegister, systemRegisterAt } from "./table.ts";
+import { SYSTEM_REGISTERS, type SystemRegister } from "./table.ts";
 
 /** Results of a write, as in the seam. */
 const LEFT = 0;
@@ -291,7 +291,7 @@ export class SystemAccess {
     if ((word & (1 << 20)) === 0) return this.#absent(word, true);
     const state = this.#state;
     const el = state.get(L.EL);
-    const row = systemRegisterAt((word >>> 5) & 0x7fff);
+    const row = this.#pe.cpu.registerAt((word >>> 5) & 0x7fff);
     if (row === undefined) return this.#absent(word, true);
     const { slot } = row;
     const permitted = PERMITTED[slot] as number;
@@ -312,7 +312,7 @@ export class SystemAccess {
     const state = this.#state;
     if ((word & (1 << 20)) === 0) return this.#instruction(word);
     const el = state.get(L.EL);
-    const row = systemRegisterAt((word >>> 5) & 0x7fff);
+    const row = this.#pe.cpu.registerAt((word >>> 5) & 0x7fff);
     if (row === undefined) return this.#absent(word, false);
     if (((PERMITTED[row.slot] as number) & (4 << el)) === 0 || (row.name === "SP_EL0" && state.get(L.SPSEL) === 0))
       return this.#undefined();

@@ -24,6 +24,7 @@ import {
   i32,
   load,
   type ModuleBuilder,
+  ne,
   or,
   shl,
   shrU,
@@ -31,7 +32,7 @@ import {
   toI64U,
   xor,
 } from "../wasm/index.ts";
-import { dispatchIndex, SYSTEM_REGISTERS, type SystemRegister } from "./table.ts";
+import { dispatchIndex, type SystemRegister } from "./table.ts";
 
 /** Fields of a dispatch word. Bits 9:0 are the slot, 20:16 the trap group, 27:24 the inline kind. */
 const D = {
@@ -63,10 +64,10 @@ function dispatchWord(r: SystemRegister): number {
 }
 
 /** Fill the dispatch table in the reserved region. Encodings without a register stay 0: TypeScript decides. */
-export function writeDispatchTable(words: Int32Array): void {
+export function writeDispatchTable(words: Int32Array, registers: readonly SystemRegister[]): void {
   const base = REGION.SYSREG_DISPATCH >> 2;
   words.fill(0, base, base + 32768);
-  for (const r of SYSTEM_REGISTERS) words[base + dispatchIndex(r.op0, r.op1, r.crn, r.crm, r.op2)] = dispatchWord(r);
+  for (const r of registers) words[base + dispatchIndex(r.op0, r.op1, r.crn, r.crm, r.op2)] = dispatchWord(r);
 }
 
 export interface DispatchFunctions {
@@ -223,6 +224,7 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
       const field = f.temp(and(word, 0x0007_00e0));
       const imm = f.temp(and(shrU(word, 8), 15));
       const code = (op1: number, op2: number) => eq(field, (op1 << 16) | (op2 << 5));
+      const exists = (bit: number) => ne(and(load("i32", i32(REGION.PSTATE_BITS)), bit), 0);
       const el1 = f.temp(load("i32", s, L.EL));
       f.if(el1, () => {
         f.if(code(3, 6), () => f.return(call<I32>(setDaif, s, or(load("i32", s, L.DAIF), shl(imm, 6)))));
@@ -231,12 +233,12 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
           f.call(entry.setMode, [s, i32(1), and(imm, 1)]);
           f.return(2);
         });
-        f.if(code(0, 4), () => {
+        f.if(and(code(0, 4), exists(PSTATE.PAN)), () => {
           f.call(setPan, [s, shl(and(imm, 1), 22)]);
           f.return(1);
         });
       });
-      f.if(code(3, 1), () => {
+      f.if(and(code(3, 1), exists(PSTATE.SSBS)), () => {
         setSsbs(f, s, shl(and(imm, 1), 12));
         f.return(1);
       });

@@ -8,6 +8,8 @@
  * Source: DDI 0487 K.a, D19.2 (general), D19.3 (debug), D19.5 (PMU), D19.12 (Generic Timer); IHI 0069H chapter 12.
  */
 
+import type { Feature } from "../cpu/features.ts";
+
 /** Who may use the register, before any trap: the lowest EL for reads and for writes. `-`: no such access. */
 export type Access = "r" | "w" | "rw" | "-";
 
@@ -87,10 +89,14 @@ export interface SystemRegister {
   readonly op2: number;
   readonly el0: Access;
   readonly el1: Access;
-  /** Value after `Pe.reset`. */
+  /** Value after `Pe.reset`. Of an ID register, what every CPU model has: `Cpu` adds what its features say. */
   readonly reset: bigint;
   /** Bits that a write changes. The others keep their reset value. */
   readonly mask: bigint;
+  /** Bits of the mask that exist only with a feature; without, they keep their reset value. */
+  readonly bits: { readonly [feature in Feature]?: bigint } | undefined;
+  /** The register exists only with this feature. */
+  readonly feature: Feature | undefined;
   readonly trap: TrapGroup;
   readonly effect: Effect;
   /**
@@ -105,7 +111,9 @@ export interface SystemRegister {
 const ALL = 0xffff_ffff_ffff_ffffn;
 const LOW32 = 0xffff_ffffn;
 
-type Row = Partial<Pick<SystemRegister, "el0" | "el1" | "reset" | "mask" | "trap" | "effect" | "kind">>;
+type Row = Partial<
+  Pick<SystemRegister, "el0" | "el1" | "reset" | "mask" | "bits" | "feature" | "trap" | "effect" | "kind">
+>;
 const registers: SystemRegister[] = [];
 
 /** `encoding`: "op0 op1 CRn CRm op2", as in the Arm ARM's accessor tables. */
@@ -122,6 +130,8 @@ function reg(name: string, encoding: string, row: Row = {}): void {
     el1: row.el1 ?? "rw",
     reset: row.reset ?? 0n,
     mask: row.mask ?? ALL,
+    bits: row.bits,
+    feature: row.feature,
     trap: row.trap ?? TrapGroup.NONE,
     effect: row.effect ?? "none",
     kind: row.kind ?? "slot",
@@ -134,8 +144,8 @@ const T = TrapGroup;
 const id = (name: string, encoding: string, reset: bigint, trap: TrapGroup = T.TID3) =>
   reg(name, encoding, { el1: "r", reset, trap });
 
-/** Implementer 0 (reserved for software), architecture in the ID registers, part 0x6A7 ("gunyah"), r0p1. */
-export const MIDR = 0x000f_6a71n;
+// Of ID_AA64* only what every CPU model has stands here; the rest comes from `cpu/features.ts`.
+
 // VPIDR_EL2 and VMPIDR_EL2 are what EL1 reads as MIDR_EL1 and MPIDR_EL1.
 reg("MIDR_EL1", "3 0 0 0 0", { el1: "r", kind: "call" });
 reg("MPIDR_EL1", "3 0 0 0 5", { el1: "r", kind: "call" });
@@ -169,10 +179,9 @@ for (const [name, crm, op2] of [
 ] as const)
   id(name, `3 0 0 ${crm} ${op2}`, 0n);
 
-/** EL0-EL2 AArch64 only, FP and Advanced SIMD without half-precision arithmetic, GIC system registers, CSV2, CSV3. */
-id("ID_AA64PFR0_EL1", "3 0 0 4 0", 0x1100_0000_0100_0111n);
-/** SSBS with MRS/MSR. */
-id("ID_AA64PFR1_EL1", "3 0 0 4 1", 0x20n);
+/** EL0-EL2 AArch64 only, FP and Advanced SIMD, GIC system registers. */
+id("ID_AA64PFR0_EL1", "3 0 0 4 0", 0x0100_0111n);
+id("ID_AA64PFR1_EL1", "3 0 0 4 1", 0n);
 id("ID_AA64ZFR0_EL1", "3 0 0 4 4", 0n);
 id("ID_AA64SMFR0_EL1", "3 0 0 4 5", 0n);
 /** Debug v8.0, 6 breakpoints of which 2 compare context, 4 watchpoints, no PMU, no trace. */
@@ -180,17 +189,14 @@ id("ID_AA64DFR0_EL1", "3 0 0 5 0", 0x1030_5006n);
 id("ID_AA64DFR1_EL1", "3 0 0 5 1", 0n);
 id("ID_AA64AFR0_EL1", "3 0 0 5 4", 0n);
 id("ID_AA64AFR1_EL1", "3 0 0 5 5", 0n);
-/** AES and PMULL, SHA1, SHA256, CRC32, LSE, RDM, DotProd, FlagM. */
-id("ID_AA64ISAR0_EL1", "3 0 0 6 0", 0x0010_1000_1021_1120n);
-/** LRCPC. */
-id("ID_AA64ISAR1_EL1", "3 0 0 6 1", 0x0010_0000n);
+id("ID_AA64ISAR0_EL1", "3 0 0 6 0", 0n);
+id("ID_AA64ISAR1_EL1", "3 0 0 6 1", 0n);
 id("ID_AA64ISAR2_EL1", "3 0 0 6 2", 0n);
 /** 48-bit PA, 16-bit ASID, 4, 16 and 64 KiB granules at both stages. */
 id("ID_AA64MMFR0_EL1", "3 0 0 7 0", 0x0010_0025n);
-/** 16-bit VMID, PAN, XNX. */
-id("ID_AA64MMFR1_EL1", "3 0 0 7 1", 0x1010_0020n);
-/** CnP, E0PD. */
-id("ID_AA64MMFR2_EL1", "3 0 0 7 2", 0x1000_0000_0000_0001n);
+/** 16-bit VMID, XNX: EL2 relies on both. */
+id("ID_AA64MMFR1_EL1", "3 0 0 7 1", 0x1000_0020n);
+id("ID_AA64MMFR2_EL1", "3 0 0 7 2", 0n);
 
 /** PIPT, 64-byte lines, DIC and IDC: instruction fetch is coherent. */
 reg("CTR_EL0", "3 3 0 0 1", { el0: "r", el1: "r", reset: 0xb444_c004n, trap: T.TID2 });
@@ -208,14 +214,20 @@ export const SCTLR_RES1 = 0x3050_0980n;
 reg("SCTLR_EL1", "3 0 1 0 0", {
   reset: SCTLR_RES1 | 0x0085_0018n,
   mask: 0x0000_1000_048d_d21fn,
+  bits: { FEAT_SSBS2: 1n << 44n, FEAT_PAN: 1n << 23n },
   trap: T.TVM,
   effect: "translation",
 });
 reg("ACTLR_EL1", "3 0 1 0 1", { mask: 0n, trap: T.TACR });
 reg("CPACR_EL1", "3 0 1 0 2", { mask: 0x0030_0000n, trap: T.TCPAC, effect: "control" });
-reg("TTBR0_EL1", "3 0 2 0 0", { trap: T.TVM, effect: "ttbr" });
-reg("TTBR1_EL1", "3 0 2 0 1", { trap: T.TVM, effect: "ttbr" });
-reg("TCR_EL1", "3 0 2 0 2", { mask: 0x0180_0077_ffff_ffbfn, trap: T.TVM, effect: "translation" });
+reg("TTBR0_EL1", "3 0 2 0 0", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
+reg("TTBR1_EL1", "3 0 2 0 1", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
+reg("TCR_EL1", "3 0 2 0 2", {
+  mask: 0x0180_0077_ffff_ffbfn,
+  bits: { FEAT_E0PD: 0x0180_0000_0000_0000n },
+  trap: T.TVM,
+  effect: "translation",
+});
 reg("SPSR_EL1", "3 0 4 0 0", { mask: LOW32 });
 reg("ELR_EL1", "3 0 4 0 1");
 reg("AFSR0_EL1", "3 0 5 1 0", { trap: T.TVM });
@@ -241,10 +253,10 @@ reg("SP_EL1", "3 4 4 1 0", { el1: "-" });
 // --------------------------------------------------------------------------------------------- PSTATE and FP state
 reg("SPSel", "3 0 4 2 0", { kind: "inline" });
 reg("CurrentEL", "3 0 4 2 2", { el1: "r", kind: "inline" });
-reg("PAN", "3 0 4 2 3", { kind: "inline" });
+reg("PAN", "3 0 4 2 3", { kind: "inline", feature: "FEAT_PAN" });
 reg("NZCV", "3 3 4 2 0", { el0: "rw", kind: "inline" });
 reg("DAIF", "3 3 4 2 1", { el0: "rw", kind: "inline", trap: T.DAIF });
-reg("SSBS", "3 3 4 2 6", { el0: "rw", kind: "inline" });
+reg("SSBS", "3 3 4 2 6", { el0: "rw", kind: "inline", feature: "FEAT_SSBS2" });
 reg("FPCR", "3 3 4 4 0", { el0: "rw", kind: "inline" });
 reg("FPSR", "3 3 4 4 1", { el0: "rw", kind: "inline" });
 
@@ -314,7 +326,7 @@ icc("ICC_IGRPEN1_EL1", "3 0 12 12 7", T.GIC_GROUP1);
 
 // ----------------------------------------------------------------------------- EL2: state for the hypervisor's side
 const el2 = (name: string, encoding: string, row: Row = {}) => reg(name, encoding, { el1: "-", ...row });
-el2("VPIDR_EL2", "3 4 0 0 0", { reset: MIDR, mask: LOW32 });
+el2("VPIDR_EL2", "3 4 0 0 0", { mask: LOW32 });
 el2("VMPIDR_EL2", "3 4 0 0 5");
 /** HCR_EL2.RW is RAO: no AArch32. */
 el2("HCR_EL2", "3 4 1 1 0", { reset: 0x8000_0000n, mask: 0x0000_0023_7fff_ffffn, effect: "translation" });

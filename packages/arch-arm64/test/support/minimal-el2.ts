@@ -13,6 +13,7 @@ import {
   type PhysicalMemory,
 } from "@gunyah-ts/kernel";
 import { type Arm64Backend, createArm64Backend } from "../../src/backend.ts";
+import type { CpuModelName } from "../../src/cpu/models.ts";
 
 export const DRAM_BASE = 0x4000_0000;
 export const UART = 0x0900_0000;
@@ -40,6 +41,7 @@ export interface MinimalEl2Options {
   readonly guestBytes: number;
   readonly reservedBytes?: number;
   readonly clock?: Clock;
+  readonly cpu?: CpuModelName;
   /** CPUs that PSCI CPU_ON can start, 1 unless given. */
   readonly cpus?: number;
   readonly onConsole?: (text: string) => void;
@@ -71,7 +73,11 @@ export class MinimalEl2 {
       reservedBytes: options.reservedBytes ?? 64 * 1024 * 1024,
     });
     this.clock = options.clock ?? createVirtualClock();
-    this.backend = createArm64Backend({ physicalMemory: this.physical, clock: this.clock });
+    this.backend = createArm64Backend({
+      physicalMemory: this.physical,
+      clock: this.clock,
+      ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+    });
     this.#buildStage2();
     this.pes = Array.from({ length: options.cpus ?? 1 }, (_, n) => this.createPe(0x8000_0000n | BigInt(n)));
     this.#queued = this.pes.map(() => []);

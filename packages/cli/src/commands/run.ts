@@ -113,7 +113,7 @@ function machineConfig(options: RunOptions, loaded: LoadedConfig | undefined, gu
   return {
     ...config,
     soc: config?.soc ?? virtBoard(guest.memory),
-    plugins: withUserPlugins(defaultPlugins(guest.vm.abi), user),
+    plugins: withUserPlugins(defaultPlugins(guest.vm.abi, options.cpu ?? checkGuestConfig(config?.guest).cpu), user),
     clock,
     entropy,
   };
