@@ -336,6 +336,26 @@ describe("vcpu_run", () => {
     expect(entries).toEqual([0x55n, 0n]);
   });
 
+  it("keeps the timer through a power-down state, which its interrupt ends", () => {
+    const seen: bigint[] = [];
+    const g = guest(function* (cpu) {
+      yield* enableGuestGic(cpu);
+      yield* cpu.msr("CNTV_CVAL_EL0", 50_000n);
+      yield* cpu.msr("CNTV_CTL_EL0", 1n);
+      yield* cpu.call(0xc400_0001n, 0x4000_0003n, BigInt(BASE + 0x6000), 0x55n);
+    });
+    g.m.fake.program(BASE + 0x6000, function* (cpu) {
+      seen.push(cpu.x[0]!, cpu.mrs("CNTV_CVAL_EL0"), cpu.mrs("CNTV_CTL_EL0"));
+      yield* cpu.wfi();
+    });
+    powerOn(g);
+    expect(g.run()[1]).toBe(VcpuRunState.EXPECTS_WAKEUP);
+    expect(g.m.root.vcpu.wfi()).toBe(true);
+    expect(g.m.clock.now()).toBe(50_000);
+    g.run();
+    expect(seen).toEqual([0x55n, 50_000n, 5n]);
+  });
+
   it("turns SYSTEM_RESET into a state that stays until the kill, and asserts the halt interrupt", () => {
     const g = guest(function* (cpu) {
       yield* cpu.call(0x8400_0009n);

@@ -31,6 +31,8 @@ const ICH_HCR_UIE = 1n << 1n;
 const ICH_HCR_NPIE = 1n << 3n;
 /** EL1h with D, A, I and F masked. */
 const SPSR_RESET = 0x3c5n;
+/** The timers' registers, which survive a power-down state. Source: gunyah-hypervisor hyp/vm/arm_vm_timer */
+const TIMER_REGISTERS = ["CNTV_CVAL_EL0", "CNTV_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_CTL_EL0"] as const;
 const EOIS = [ICH_HCR_EN, ICH_HCR_EN | ICH_HCR_NPIE, ICH_HCR_EN | ICH_HCR_UIE] as const;
 
 /** A PE's list registers, with the maintenance conditions of ICH_HCR_EL2. */
@@ -115,7 +117,12 @@ export class PeEngine implements Engine {
   }
 
   warmReset(entry: bigint, context: bigint): void {
+    // The timers go on: one of them is what most often ends a power-down state.
+    const timers = TIMER_REGISTERS.map((name) => this.pe.read(name));
     this.#warm(entry);
+    TIMER_REGISTERS.forEach((name, i) => {
+      this.pe.write(name, timers[i]!);
+    });
     this.pe.x[0] = context;
   }
 
