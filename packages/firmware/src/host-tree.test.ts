@@ -1,6 +1,7 @@
 import { parseDtb, writeDtb } from "@gunyah-ts/devicetree";
 import type { BoardConfig } from "@gunyah-ts/kernel";
 import { expect, it } from "vitest";
+import { hostMemory } from "./host-memory.ts";
 import { buildHostTree } from "./host-tree.ts";
 
 const board: BoardConfig = {
@@ -19,16 +20,31 @@ const board: BoardConfig = {
   freeSpiStart: 960,
 };
 
-it("gives the host all DRAM but the hypervisor's and the root VM's, and reserves image and tree", () => {
-  const tree = parseDtb(writeDtb(buildHostTree(board, 4096)));
+it("gives the host all DRAM but the hypervisor's and the root VM's, and reserves what it is told to", () => {
+  const reserved = [{ name: "image", base: board.hostEntry, size: 4096 }];
+  const tree = parseDtb(writeDtb(buildHostTree(board, hostMemory(board), reserved)));
   expect(tree.node("/memory").reg).toEqual([
     { address: 0x8000_0000n, size: 0x1000_0000n },
     { address: 0x9020_0000n, size: 0x2ee0_0000n },
   ]);
-  expect([...tree.node("/reserved-memory").children].flatMap((node) => node.reg)).toEqual([
-    { address: 0x8000_0000n, size: 4096n },
-    { address: 0x8020_0000n, size: 0x1_0000n },
+  const nodes = [...tree.node("/reserved-memory").children];
+  expect(nodes.map(({ name, reg }) => ({ name, reg }))).toEqual([
+    { name: "image@80000000", reg: [{ address: 0x8000_0000n, size: 4096n }] },
   ]);
+  expect(nodes[0]?.has("no-map")).toBe(true);
   expect(tree.node("/cpus").children.size).toBe(2);
   expect(tree.byPhandle(tree.root.u32("interrupt-parent") ?? 0)?.reg[1]?.size).toBe(0x4_0000n);
+});
+
+it("has no /reserved-memory where nothing is reserved", () => {
+  expect(buildHostTree(board, hostMemory(board)).root.child("reserved-memory")).toBeUndefined();
+});
+
+it("keeps the access control unit's table out of the host's memory", () => {
+  const accessControl = { base: 0x8800_0000, size: 0x10_0000 };
+  expect(hostMemory({ ...board, accessControl })).toEqual([
+    { base: 0x8000_0000, size: 0x800_0000 },
+    { base: 0x8810_0000, size: 0x7f0_0000 },
+    { base: 0x9020_0000, size: 0x2ee0_0000 },
+  ]);
 });

@@ -1,20 +1,44 @@
-import { Board, definePlugin, Hypervisor, PhysicalMemory, ResourceManager, VmManager } from "@gunyah-ts/kernel";
-import { powerOn } from "./boot.ts";
+import {
+  Board,
+  definePlugin,
+  HostImage,
+  Hypervisor,
+  ModelError,
+  type NativeProgram,
+  PhysicalMemory,
+  ResourceManager,
+  VmManager,
+} from "@gunyah-ts/kernel";
+import { powerOn, powerOnImage } from "./boot.ts";
 
-/** Powers the board on when the machine starts. */
+/** Powers the board on when the machine starts. Errors: FIRMWARE_NO_HOST, FIRMWARE_TWO_HOSTS */
 export const firmware = definePlugin({
   name: "@gunyah-ts/firmware",
   version: "0.1.0",
-  requires: [Board, PhysicalMemory, Hypervisor, ResourceManager, VmManager],
+  requires: [Board, PhysicalMemory, Hypervisor, ResourceManager],
+  optional: [VmManager, HostImage],
   setup(ctx) {
-    ctx.onStart(() =>
-      powerOn({
-        board: ctx.get(Board),
-        memory: ctx.get(PhysicalMemory),
-        hypervisor: ctx.get(Hypervisor),
-        resourceManager: ctx.get(ResourceManager),
-        vmManager: ctx.get(VmManager),
-      }),
-    );
+    const host = oneHost(ctx.find(VmManager)?.program, ctx.find(HostImage));
+    const parts = {
+      board: ctx.get(Board),
+      memory: ctx.get(PhysicalMemory),
+      hypervisor: ctx.get(Hypervisor),
+      resourceManager: ctx.get(ResourceManager),
+    };
+    ctx.onStart(() => ("load" in host ? powerOnImage(parts, host) : powerOn(parts, host)));
   },
 });
+
+function oneHost(program: NativeProgram | undefined, image: HostImage | undefined): NativeProgram | HostImage {
+  if (program !== undefined && image !== undefined)
+    throw new ModelError(
+      "FIRMWARE_TWO_HOSTS",
+      "one plugin brings a host driver and another a kernel image for the host VM; leave one of them out",
+    );
+  const host = program ?? image;
+  if (host !== undefined) return host;
+  throw new ModelError(
+    "FIRMWARE_NO_HOST",
+    "no plugin says what the host VM runs; add @gunyah-ts/vm-manager, or a plugin that provides HostImage",
+  );
+}

@@ -6,6 +6,7 @@ export * from "./entropy.ts";
 export * from "./eventfd.ts";
 export * from "./fault-points.ts";
 export * from "./host.ts";
+export * from "./host-image.ts";
 export * from "./hypervisor.ts";
 export * from "./native-vcpu.ts";
 export * from "./physical-memory.ts";

@@ -55,13 +55,8 @@ export function system(options: { readonly abi?: AbiProfileName; readonly platfo
   drivers.set(FnType.VCPU, new VcpuFunction(late, late, AbiProfiles[abi]));
   drivers.set(FnType.IRQFD, new Irqfd(late, late, AbiProfiles[abi]));
   drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
-  powerOn({
-    board,
-    memory,
-    hypervisor,
-    resourceManager: { program: new GunyahResourceManager(trace) },
-    vmManager: driver,
-  });
+  const resourceManager = { program: new GunyahResourceManager(trace) };
+  powerOn({ board, memory, hypervisor, resourceManager }, driver.program);
   return { board, memory, clock, trace, backend, hypervisor, driver, messages };
 }
 
