@@ -3,7 +3,7 @@
  */
 
 import { GunyahError, MemextentMemtype, MemextentType, type ObjectType } from "@gunyah-ts/abi";
-import { bug, type Clock, type Entropy, type Pa, type PhysicalMemory, type Trace } from "@gunyah-ts/kernel";
+import { bug, type Clock, type Entropy, PAGE_SIZE, type Pa, type PhysicalMemory, type Trace } from "@gunyah-ts/kernel";
 import type { Addrspace } from "./addrspace/addrspace.ts";
 import type { Tlbi } from "./addrspace/stage2.ts";
 import { HypercallTable } from "./hypercall/table.ts";
@@ -11,6 +11,7 @@ import { CarveOut } from "./memory/carve-out.ts";
 import { Memdb } from "./memory/memdb.ts";
 import { Memextent } from "./memory/memextent.ts";
 import type { HypObject } from "./object/object.ts";
+import type { OwnershipJournal } from "./ownership/journal.ts";
 import { Heap } from "./partition/heap.ts";
 import { Partition } from "./partition/partition.ts";
 
@@ -23,6 +24,8 @@ export interface HypCoreOptions {
   readonly carveOut: { readonly base: Pa; readonly size: number };
   /** TLB maintenance; none while no PE exists. */
   readonly tlbi?: Tlbi;
+  /** Told of every change of owners, intents and translations. */
+  readonly journal?: OwnershipJournal | undefined;
 }
 
 /** Makes an object of one type, INIT. */
@@ -39,6 +42,7 @@ export class HypCore {
   readonly heap: Heap;
   readonly memdb: Memdb;
   readonly tlbi: Tlbi;
+  readonly journal: OwnershipJournal | undefined;
   readonly hypercalls: HypercallTable;
   /** What `partition_create_<type>` makes. Types without an entry are not implemented. */
   readonly factories = new Map<ObjectType, ObjectFactory>();
@@ -57,6 +61,7 @@ export class HypCore {
     this.entropy = options.entropy;
     this.trace = options.trace;
     this.tlbi = options.tlbi ?? NO_TLBI;
+    this.journal = options.journal;
     const { base, size } = options.carveOut;
     const heapBytes = Math.floor(size / 4);
     this.carveOut = new CarveOut(options.memory, base, size, size - heapBytes);
@@ -68,6 +73,7 @@ export class HypCore {
     this.memdb.insert(dramBase, dramSize, this.rootPartition.id);
     this.memdb.update(base, size, this.hypPartition.id, this.rootPartition.id);
     this.memdb.onChange = (pa, bytes, from, to) => {
+      this.journal?.owner(pa / PAGE_SIZE, (pa + bytes) / PAGE_SIZE, from);
       if (this.trace.enabled)
         this.trace.emit({
           kind: "page-owner",

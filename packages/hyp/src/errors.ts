@@ -11,7 +11,7 @@ export const HYP_ERRORS = {
   BUG_HYP_MEMDB: "An ownership change that must succeed was refused.",
   HYP_INTERRUPT_IGNORED: "A native program returned from interrupt() without acknowledging what is signalled.",
   BUG_HYP_MAINTENANCE: "A maintenance interrupt of the virtual GIC stays asserted.",
-  BUG_HYP_OWNERSHIP: "A hypercall broke the ownership invariant.",
+  BUG_HYP_OWNERSHIP: "A hypercall broke the ownership invariant, or it does not hold at the end.",
   BUG_HYP_REFERENCE: "An object was used after its last reference went, or released once too often.",
   BUG_HYP_STAGE2: "A stage-2 descriptor cannot hold its output address.",
   BUG_HYP_TRANSFER: "Translations can neither be changed nor restored.",

@@ -24,6 +24,8 @@ import { NativeEngine } from "./native/native-engine.ts";
 import { ProgramTable } from "./native/program-table.ts";
 import { checkOwnership } from "./ownership/check.ts";
 import { accessiblePages, inspectPage, usage } from "./ownership/inspect.ts";
+import { OwnershipJournal } from "./ownership/journal.ts";
+import { OwnershipWatch } from "./ownership/watch.ts";
 import { addVpmGroupCalls } from "./psci/calls.ts";
 import { VpmGroup } from "./psci/vpm-group.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -50,7 +52,7 @@ export interface HypervisorOptions {
   readonly secureMonitors?: readonly SecureMonitor[];
   /** Instructions of one turn of the scheduler and of one vcpu_run. Default 200,000. */
   readonly quantum?: number;
-  /** Check the ownership invariant after every hypercall that can change it. Slow: for tests. */
+  /** Check after every hypercall that the ownership invariant holds for what it changed. For tests. */
   readonly checkOwnership?: boolean;
 }
 
@@ -87,7 +89,8 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     this.clock = clock;
     this.trace = trace;
     this.secureMonitors = options.secureMonitors ?? [];
-    this.core = new HypCore({ memory, clock, entropy, trace, carveOut: board.carveOut, tlbi: backend });
+    const journal = options.checkOwnership === true ? new OwnershipJournal() : undefined;
+    this.core = new HypCore({ memory, clock, entropy, trace, carveOut: board.carveOut, tlbi: backend, journal });
     this.scheduler = new Scheduler(clock, {
       cpus: board.physicalCpus,
       ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
@@ -102,7 +105,7 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
       usage: () => usage(this.core),
       accessiblePages: (vmid) => accessiblePages(this.core, vmid),
     };
-    if (options.checkOwnership === true) this.#checkAfterHypercalls();
+    if (journal !== undefined) this.#checkAfterHypercalls(new OwnershipWatch(this.core, journal));
   }
 
   boot(): void {
@@ -154,12 +157,12 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     addWatchdogCalls(core.hypercalls);
   }
 
-  #checkAfterHypercalls(): void {
+  #checkAfterHypercalls(watch: OwnershipWatch): void {
     const table = this.core.hypercalls;
     const dispatch = table.dispatch.bind(table);
     table.dispatch = (caller, number, r) => {
       dispatch(caller, number, r);
-      const fault = checkOwnership(this.core);
+      const fault = watch.check();
       if (fault !== undefined)
         bug("BUG_HYP_OWNERSHIP", `hypercall 0x${number.toString(16)} broke the invariant`, fault);
     };

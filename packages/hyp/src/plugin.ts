@@ -1,5 +1,6 @@
 import {
   Board,
+  bug,
   Clock,
   CpuBackend,
   definePlugin,
@@ -13,7 +14,7 @@ import { createHypervisor } from "./hypervisor.ts";
 export interface HypOptions {
   /** Instructions of one turn of the scheduler and of one vcpu_run. */
   readonly quantum: number;
-  /** Check the ownership invariant after every hypercall. Slow: for tests. */
+  /** Check after every hypercall what it changed in memory, and all of it when the machine is disposed of. For tests. */
   readonly checkOwnership: boolean;
 }
 
@@ -33,19 +34,22 @@ export const hyp = definePlugin<HypOptions>({
   },
   setup(ctx, options) {
     const { smc } = ctx.hooks(socHooks);
-    ctx.provide(
-      Hypervisor,
-      createHypervisor({
-        board: ctx.get(Board),
-        backend: ctx.get(CpuBackend),
-        memory: ctx.get(PhysicalMemory),
-        clock: ctx.get(Clock),
-        entropy: ctx.get(Entropy),
-        trace: ctx.trace,
-        secureMonitors: [{ smc: (vmid, x) => smc.call(vmid, x) === true }],
-        quantum: options.quantum,
-        checkOwnership: options.checkOwnership,
-      }),
-    );
+    const hypervisor = createHypervisor({
+      board: ctx.get(Board),
+      backend: ctx.get(CpuBackend),
+      memory: ctx.get(PhysicalMemory),
+      clock: ctx.get(Clock),
+      entropy: ctx.get(Entropy),
+      trace: ctx.trace,
+      secureMonitors: [{ smc: (vmid, x) => smc.call(vmid, x) === true }],
+      quantum: options.quantum,
+      checkOwnership: options.checkOwnership,
+    });
+    ctx.provide(Hypervisor, hypervisor);
+    if (options.checkOwnership)
+      ctx.onDispose(() => {
+        const fault = hypervisor.inspect.checkOwnership();
+        if (fault !== undefined) bug("BUG_HYP_OWNERSHIP", "the invariant does not hold at the end", fault);
+      });
   },
 });

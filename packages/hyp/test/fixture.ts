@@ -27,6 +27,7 @@ import type { Memextent } from "../src/memory/memextent.ts";
 import type { VicLike } from "../src/object/kinds.ts";
 import type { HypObject } from "../src/object/object.ts";
 import { HypObject as HypObjectClass } from "../src/object/object.ts";
+import type { OwnershipJournal } from "../src/ownership/journal.ts";
 import type { Partition } from "../src/partition/partition.ts";
 import { Stage2Access } from "../src/vcpu/address-space.ts";
 import type { VirqSource } from "../src/virq/virq-source.ts";
@@ -174,7 +175,13 @@ function capOf(cap: CapId | number): CapId {
 
 /** Boot a world. `carveOut` defaults to the last 8 MiB of 64 MiB of DRAM; `quiet` records no TLB maintenance. */
 export function createWorld(
-  options: { carveOut?: { base: number; size: number }; dramSize?: number; seed?: string; quiet?: boolean } = {},
+  options: {
+    carveOut?: { base: number; size: number };
+    dramSize?: number;
+    seed?: string;
+    quiet?: boolean;
+    journal?: OwnershipJournal;
+  } = {},
 ): World {
   const dramSize = options.dramSize ?? DRAM_SIZE;
   const memory = createPhysicalMemory({ dramBase: DRAM_BASE, dramSize, reservedBytes: 0x1_0000 });
@@ -184,6 +191,7 @@ export function createWorld(
     clock: createVirtualClock(),
     entropy: createSeededEntropy(options.seed ?? "hyp"),
     trace: createTrace(),
+    journal: options.journal,
     carveOut: options.carveOut ?? { base: DRAM_BASE + dramSize - 8 * 1024 * 1024, size: 8 * 1024 * 1024 },
     tlbi:
       options.quiet === true

@@ -119,6 +119,7 @@ export interface MachineOptions {
   readonly quantum?: number;
   readonly secureMonitors?: readonly SecureMonitor[];
   readonly board?: Partial<BoardConfig>;
+  /** Default true. */
   readonly checkOwnership?: boolean;
   /** Record trace events. Default true. */
   readonly trace?: boolean;
@@ -158,7 +159,7 @@ export class Machine {
       trace: options.trace === false ? createTrace() : this.trace,
       ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
       ...(options.secureMonitors === undefined ? {} : { secureMonitors: options.secureMonitors }),
-      ...(options.checkOwnership === undefined ? {} : { checkOwnership: options.checkOwnership }),
+      checkOwnership: options.checkOwnership ?? true,
     });
     const machine = this;
     this.hypervisor.programs.install(board.rootVmEntry, {

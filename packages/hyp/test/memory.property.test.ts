@@ -9,6 +9,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Addrspace } from "../src/addrspace/addrspace.ts";
 import { checkOwnership } from "../src/ownership/check.ts";
+import { OwnershipJournal } from "../src/ownership/journal.ts";
+import { OwnershipWatch } from "../src/ownership/watch.ts";
 import { createAddrspace, createWorld, DRAM_BASE, derive, objectOf, Vm, type World } from "./fixture.ts";
 import { MemoryModel, MODEL_OK, ModelExtent } from "./memory-model.ts";
 import { walkStage2 } from "./walker.ts";
@@ -83,6 +85,8 @@ interface Guest {
 /** The machine and its model, driven together. */
 class Pair {
   readonly world: World;
+  readonly journal = new OwnershipJournal();
+  readonly watch: OwnershipWatch;
   readonly model: MemoryModel;
   readonly unit: number;
   readonly guests: Guest[] = [];
@@ -103,7 +107,9 @@ class Pair {
       dramSize: bytes + carveOut,
       carveOut: { base: DRAM_BASE + bytes, size: carveOut },
       seed: "property",
+      journal: this.journal,
     });
+    this.watch = new OwnershipWatch(this.world.core, this.journal);
     this.root = new ModelExtent(undefined, 0, UNITS, 7);
     this.model = new MemoryModel(UNITS, this.root);
     this.caps.set(this.root, this.world.caps.ddr);
@@ -332,6 +338,7 @@ class Pair {
   }
 
   compare(): void {
+    expect(this.watch.check()).toBeUndefined();
     expect(checkOwnership(this.world.core)).toBeUndefined();
     const expected = this.model.view();
     const current = new Map<number, number>();

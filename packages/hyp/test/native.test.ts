@@ -22,7 +22,7 @@ describe("native programs", () => {
   });
 
   it("lets root start a second VM and exchange messages with it", () => {
-    const m = new Machine({ checkOwnership: true });
+    const m = new Machine();
     const vm = m.createVm({ vmid: 3, base: HOST_BASE });
     const toHost = m.createMsgqueue();
     const toRoot = m.createMsgqueue();

@@ -124,6 +124,7 @@ export function bootSystem(options: { readonly quiet?: boolean } = {}) {
     clock,
     entropy: createSeededEntropy(7),
     trace,
+    checkOwnership: true,
   });
   const base = new DeviceTree();
   base.root.set("#address-cells", 2).set("#size-cells", 2).set("compatible", "test,board").set("interrupt-parent", 1);

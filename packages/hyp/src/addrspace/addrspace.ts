@@ -72,7 +72,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   protected override onActivate(): number {
     const { core } = this;
     if (core.vmids.has(this.vmid)) return GunyahError.BUSY;
-    const stage2 = Stage2.create(core.carveOut, core.tlbi, this.vmid);
+    const stage2 = Stage2.create(core.carveOut, core.tlbi, this.vmid, core.journal);
     if (stage2 === undefined) return GunyahError.NOMEM;
     if (this.#infoArea !== undefined) {
       const error = this.#attachInfoArea(this.#infoArea);
@@ -83,6 +83,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
     }
     this.stage2 = stage2;
     core.vmids.set(this.vmid, this);
+    core.journal?.spacesChanged();
     return GunyahError.OK;
   }
 
@@ -101,13 +102,14 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
 
   protected override onDeactivate(): void {
     for (const slot of this.mappingSlots) {
-      slot.intents.clear();
+      slot.forget();
       slot.addrspace = undefined;
     }
     this.mappingSlots.clear();
     this.stage2?.destroy();
     this.stage2 = undefined;
     this.core.vmids.delete(this.vmid);
+    this.core.journal?.spacesChanged();
     if (this.#infoArea !== undefined) this.#infoArea.extent.attachedSize = 0;
   }
 

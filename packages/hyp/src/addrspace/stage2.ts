@@ -8,6 +8,7 @@
 import { GunyahError } from "@gunyah-ts/abi";
 import { bug, type CpuBackend, type Ipa, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import type { CarveOut } from "../memory/carve-out.ts";
+import type { OwnershipJournal } from "../ownership/journal.ts";
 import {
   addressOf,
   attributesHigh,
@@ -34,6 +35,7 @@ export type Tlbi = Pick<CpuBackend, "tlbiIpa" | "tlbiVmid">;
 export class Stage2 {
   readonly #carveOut: CarveOut;
   readonly #tlbi: Tlbi;
+  readonly #journal: OwnershipJournal | undefined;
   readonly #words: Uint32Array;
   readonly vmid: number;
   /** Level 1 table; its 64 entries cover 1 GiB each. */
@@ -50,19 +52,20 @@ export class Stage2 {
   /** Result of the last `lookup` that found a leaf. */
   readonly found = { pa: 0, size: 0, attrs: 0 };
 
-  private constructor(carveOut: CarveOut, tlbi: Tlbi, vmid: number, root: Pa) {
+  private constructor(carveOut: CarveOut, tlbi: Tlbi, vmid: number, root: Pa, journal: OwnershipJournal | undefined) {
     this.#carveOut = carveOut;
     this.#tlbi = tlbi;
+    this.#journal = journal;
     this.#words = carveOut.words;
     this.vmid = vmid;
     this.root = root;
     this.#rootWord = carveOut.wordOf(root);
   }
 
-  /** @returns undefined when the carve-out is full */
-  static create(carveOut: CarveOut, tlbi: Tlbi, vmid: number): Stage2 | undefined {
+  /** @param journal told of every change @returns undefined when the carve-out is full */
+  static create(carveOut: CarveOut, tlbi: Tlbi, vmid: number, journal?: OwnershipJournal): Stage2 | undefined {
     const root = carveOut.allocate();
-    return root === -1 ? undefined : new Stage2(carveOut, tlbi, vmid, root);
+    return root === -1 ? undefined : new Stage2(carveOut, tlbi, vmid, root, journal);
   }
 
   /** VTTBR_EL2: VMID 63:48, root table 47:1. */
@@ -104,6 +107,7 @@ export class Stage2 {
     const high = attributesHigh(attrs);
     const end = ipa + size;
     let changed = false;
+    this.#note(ipa, size, pa);
     for (let at = ipa; at < end; ) {
       const to = pa + (at - ipa);
       if (at % BLOCK === 0 && to % BLOCK === 0 && end - at >= BLOCK) {
@@ -115,7 +119,7 @@ export class Stage2 {
       }
       const entry = this.#level2Entry(at);
       if (entry < 0) return this.#undo(ipa, at, pa);
-      const table = this.#level3Table(entry);
+      const table = this.#level3Table(entry, at - (at % BLOCK));
       if (table === -1) return this.#undo(ipa, at, pa);
       const stop = Math.min(end, at - (at % BLOCK) + BLOCK);
       changed = this.#setPages(table, at, stop, to, low, high) || changed;
@@ -130,6 +134,7 @@ export class Stage2 {
   unmapMatching(ipa: Ipa, size: number, pa: Pa): void {
     const end = ipa + size;
     let changed = false;
+    this.#note(ipa, size, pa);
     for (let at = ipa; at < end; ) {
       const blockBase = at - (at % BLOCK);
       const stop = Math.min(end, blockBase + BLOCK);
@@ -149,7 +154,7 @@ export class Stage2 {
             changed = true;
             this.#tryFreeLevel2(at);
           } else {
-            const table = this.#level3Table(entry);
+            const table = this.#level3Table(entry, blockBase);
             // A block can always be taken away whole when it cannot be split; its pages then fault, which is safe.
             if (table === -1) {
               this.isIncomplete = true;
@@ -191,27 +196,55 @@ export class Stage2 {
     return true;
   }
 
-  /** Every leaf, in order of IPA. */
-  forEachLeaf(visit: (ipa: Ipa, pa: Pa, size: number, attrs: number) => void): void {
-    const words = this.#words;
-    for (let i = 0; i < IPA_LIMIT / GIB; i++) {
-      const rootLow = words[this.#rootWord + 2 * i] as number;
-      if ((rootLow & 3) !== DESCRIPTOR_TABLE) continue;
-      const level2 = this.#carveOut.wordOf(addressOf(rootLow, words[this.#rootWord + 2 * i + 1] as number));
-      for (let j = 0; j < ENTRIES; j++) {
-        const low = words[level2 + 2 * j] as number;
-        const high = words[level2 + 2 * j + 1] as number;
-        const ipa = i * GIB + j * BLOCK;
-        if ((low & 3) === DESCRIPTOR_BLOCK) visit(ipa, addressOf(low, high), BLOCK, attributesOf(low, high));
-        if ((low & 3) !== DESCRIPTOR_TABLE) continue;
-        const level3 = this.#carveOut.wordOf(addressOf(low, high));
-        for (let k = 0; k < ENTRIES; k++) {
-          const l = words[level3 + 2 * k] as number;
-          const h = words[level3 + 2 * k + 1] as number;
-          if ((l & 3) === DESCRIPTOR_PAGE) visit(ipa + k * PAGE_SIZE, addressOf(l, h), PAGE_SIZE, attributesOf(l, h));
-        }
+  /** Every leaf that maps a byte of [from, to), whole, in order of IPA. */
+  forEachLeaf(
+    visit: (ipa: Ipa, pa: Pa, size: number, attrs: number) => void,
+    from: Ipa = 0,
+    to: Ipa = IPA_LIMIT,
+  ): void {
+    for (let at = from - (from % PAGE_SIZE); at < to; ) {
+      const level2 = this.tableAt(at, 2);
+      if (level2 === -1) {
+        at += GIB - (at % GIB);
+        continue;
       }
+      const block = at - (at % BLOCK);
+      const entry = this.#carveOut.wordOf(level2) + 2 * ((at % GIB) >>> 21);
+      const low = this.#words[entry] as number;
+      if ((low & 3) === DESCRIPTOR_BLOCK) {
+        const high = this.#words[entry + 1] as number;
+        visit(block, addressOf(low, high), BLOCK, attributesOf(low, high));
+      } else if ((low & 3) === DESCRIPTOR_TABLE) this.#forEachPage(at, Math.min(to, block + BLOCK), visit);
+      at = block + BLOCK;
     }
+  }
+
+  /** The pages of [from, to), which one level 3 table covers. */
+  #forEachPage(from: Ipa, to: Ipa, visit: (ipa: Ipa, pa: Pa, size: number, attrs: number) => void): void {
+    const table = this.tableAt(from, 3);
+    if (table === -1) return;
+    let word = this.#carveOut.wordOf(table) + 2 * ((from % BLOCK) >>> 12);
+    for (let at = from; at < to; at += PAGE_SIZE, word += 2) {
+      const low = this.#words[word] as number;
+      const high = this.#words[word + 1] as number;
+      if ((low & 3) === DESCRIPTOR_PAGE) visit(at, addressOf(low, high), PAGE_SIZE, attributesOf(low, high));
+    }
+  }
+
+  /**
+   * The table of one level that `ipa` is looked up in, wherever the descriptor above says it is.
+   * @returns -1 when there is none, or when what is above it is no table of the carve-out
+   */
+  tableAt(ipa: Ipa, level: 2 | 3): Pa | -1 {
+    const word = this.#rootWord + 2 * Math.floor(ipa / GIB);
+    const level2 = this.#tableOf(word);
+    if (level === 2 || level2 === -1 || !this.#carveOut.contains(level2)) return level2;
+    return this.#tableOf(this.#carveOut.wordOf(level2) + 2 * ((ipa % GIB) >>> 21));
+  }
+
+  #tableOf(word: number): Pa | -1 {
+    const low = this.#words[word] as number;
+    return (low & 3) === DESCRIPTOR_TABLE ? addressOf(low, this.#words[word + 1] as number) : -1;
   }
 
   /** Physical addresses of all tables, the root first. */
@@ -261,12 +294,13 @@ export class Stage2 {
     return this.#carveOut.wordOf(table) + 2 * ((ipa % GIB) >>> 21);
   }
 
-  /** Level 3 table under a level 2 entry; makes an empty one, or splits a block. @returns -1 without memory */
-  #level3Table(entry: number): Pa | -1 {
+  /** Level 3 table under the level 2 entry of `block`; makes an empty one, or splits. @returns -1 without memory */
+  #level3Table(entry: number, block: Ipa): Pa | -1 {
     const words = this.#words;
     const low = words[entry] as number;
     const high = words[entry + 1] as number;
     if ((low & 3) === DESCRIPTOR_TABLE) return addressOf(low, high);
+    if ((low & 3) === DESCRIPTOR_BLOCK) this.#note(block, BLOCK, addressOf(low, high));
     const table = this.#carveOut.allocate();
     if (table === -1) return -1;
     this.#tables++;
@@ -376,6 +410,7 @@ export class Stage2 {
     }
     words[entry] = (low & ~DESCRIPTOR_PAGE) | DESCRIPTOR_BLOCK;
     words[entry + 1] = high;
+    this.#note(ipa, BLOCK, pa);
     this.#invalidate(ipa, BLOCK);
     this.#freeTable(table);
   }
@@ -412,6 +447,12 @@ export class Stage2 {
     if (pa >= 2 ** 48) bug("BUG_HYP_STAGE2", "output address beyond 48 bits", { pa });
     this.#words[word] = ((pa % HIGH) | low) >>> 0;
     this.#words[word + 1] = Math.floor(pa / HIGH) | high;
+  }
+
+  #note(ipa: Ipa, size: number, pa: Pa): void {
+    if (this.#journal === undefined) return;
+    this.#journal.translation(this, ipa / PAGE_SIZE, (ipa + size) / PAGE_SIZE);
+    this.#journal.physical(pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
   }
 
   /** TLBI IPAS2E1IS over a range. */

@@ -8,11 +8,10 @@ import { GunyahError } from "@gunyah-ts/abi";
 import { type Ipa, PAGE_SIZE } from "@gunyah-ts/kernel";
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import { IPA_LIMIT } from "../addrspace/stage2.ts";
-import { makeIntent } from "./intent.ts";
+import { attrsOfIntent, type Intent, intentDelta, makeIntent } from "./intent.ts";
 import type { MappingSlot, Memextent } from "./memextent.ts";
 
 const WRAP = 2 ** 64;
-const _PAGE_MASK = PAGE_SIZE - 1;
 
 /** Whether a 64-bit value, exact as a number only if so, is page-aligned. */
 function aligned(value: number): boolean {
@@ -104,7 +103,7 @@ export function updateAccess(
   const delta = vbase / PAGE_SIZE - start;
   for (const slot of extent.slots) {
     if (slot.addrspace !== addrspace || !slot.intents.matches(start, end, delta)) continue;
-    const memtype = ((slot.intents.get(start) - 1) % 1024) & (15 << 6);
+    const memtype = attrsOfIntent(slot.intents.get(start)) & (15 << 6);
     return remap(extent, slot, start, end, makeIntent(delta, access | memtype));
   }
   return GunyahError.ADDR_INVALID;
@@ -142,10 +141,10 @@ function mapSparse(
 
 /** Write the intent of [start, end) and make the translations of what the extent owns. */
 function record(extent: Memextent, slot: MappingSlot, start: number, end: number, vbase: Ipa, attrs: number): number {
-  slot.intents.fill(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
+  slot.set(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
   const error = translate(extent, slot, start, end, vbase - start * PAGE_SIZE, attrs);
   if (error !== GunyahError.OK) {
-    slot.intents.fill(start, end, 0);
+    slot.set(start, end, 0);
     if (slot.intents.isEmpty) extent.freeSlot(slot);
   }
   return error;
@@ -183,9 +182,8 @@ function translate(
   return error;
 }
 
-function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: number): number {
-  const vbase = start * PAGE_SIZE + (Math.floor((intent - 1) / 1024) - 2 ** 36) * PAGE_SIZE;
-  return record(extent, slot, start, end, vbase, (intent - 1) % 1024);
+function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: Intent): number {
+  return record(extent, slot, start, end, (start + intentDelta(intent)) * PAGE_SIZE, attrsOfIntent(intent));
 }
 
 function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: number, size: number): number {
@@ -205,7 +203,7 @@ function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: numb
       });
     }
   }
-  slot.intents.fill(start, end, 0);
+  slot.set(start, end, 0);
   if (slot.intents.isEmpty) extent.freeSlot(slot);
   return GunyahError.OK;
 }

@@ -92,7 +92,7 @@ export class Memdb {
     let left = this.pagesOwned(owner);
     const end = (pa + size) / PAGE_SIZE;
     for (let page = pa / PAGE_SIZE; page < end && left > 0; ) {
-      const run = this.#runEnd(page, end);
+      const run = this.runEnd(page, end);
       if (this.ownerOfPage(page) === owner) {
         if (visit(page * PAGE_SIZE, (run - page) * PAGE_SIZE) === false) return;
         left -= run - page;
@@ -102,7 +102,7 @@ export class Memdb {
   }
 
   /** First page after `page`, at most `end`, that has another owner. */
-  #runEnd(page: number, end: number): number {
+  runEnd(page: number, end: number): number {
     const owners = this.#owners;
     const i = page - this.#base;
     if (i >= 0 && i < owners.length) {
@@ -132,7 +132,7 @@ export class Memdb {
         continue;
       }
       if (this.ownerOfPage(page) !== owner) return false;
-      page = this.#runEnd(page, end);
+      page = this.runEnd(page, end);
     }
     return true;
   }

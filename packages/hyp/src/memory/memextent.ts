@@ -9,9 +9,10 @@ import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import type { HypCore } from "../core.ts";
 import { HypObject } from "../object/object.ts";
+import type { OwnershipJournal } from "../ownership/journal.ts";
 import type { Partition } from "../partition/partition.ts";
 import type { Vdevice } from "../vcpu/address-space.ts";
-import { IntentMap } from "./intent.ts";
+import { type Intent, IntentMap, intentDelta } from "./intent.ts";
 import { applyAll, inheritMappings, transferMappings } from "./transfer.ts";
 
 /** Address spaces (or overlapping views of one) in which an extent can be mapped at a time. */
@@ -20,7 +21,47 @@ export const MEMEXTENT_MAX_MAPS = 4;
 /** One of the places where an extent is mapped: an address space, and an intent for each page. */
 export class MappingSlot {
   addrspace: Addrspace | undefined;
-  readonly intents = new IntentMap();
+  readonly #intents = new IntentMap();
+  readonly #journal: OwnershipJournal | undefined;
+
+  /** @param journal told of every change */
+  constructor(journal: OwnershipJournal | undefined) {
+    this.#journal = journal;
+  }
+
+  /** To read; `set` and `forget` change them. */
+  get intents(): Omit<IntentMap, "fill" | "clear"> {
+    return this.#intents;
+  }
+
+  /** Give physical pages [start, end) one intent; 0 takes it away. Translations are the caller's. */
+  set(start: number, end: number, intent: Intent): void {
+    if (this.#journal !== undefined) {
+      for (let page = start; page < end; ) {
+        const stop = this.#intents.runEnd(page, end);
+        this.#note(page, stop, this.#intents.get(page));
+        page = stop;
+      }
+      if (intent !== 0) this.#journal.physical(start, end);
+    }
+    this.#intents.fill(start, end, intent);
+  }
+
+  /** Take every intent away. */
+  forget(): void {
+    if (this.#journal !== undefined)
+      this.#intents.forEach((start, end, intent) => {
+        this.#note(start, end, intent);
+      });
+    this.#intents.clear();
+  }
+
+  /** What an intent that goes may have left behind. */
+  #note(start: number, end: number, intent: Intent): void {
+    const stage2 = this.addrspace?.stage2;
+    if (intent === 0 || stage2 === undefined) return;
+    this.#journal?.translation(stage2, start + intentDelta(intent), end + intentDelta(intent));
+  }
 }
 
 export class Memextent extends HypObject {
@@ -46,7 +87,7 @@ export class Memextent extends HypObject {
   constructor(core: HypCore, partition: Partition, isDevice = false) {
     super(core, partition, 256);
     this.#isDevice = isDevice;
-    this.slots = Array.from({ length: MEMEXTENT_MAX_MAPS }, () => new MappingSlot());
+    this.slots = Array.from({ length: MEMEXTENT_MAX_MAPS }, () => new MappingSlot(core.journal));
   }
 
   get isSparse(): boolean {
@@ -124,6 +165,7 @@ export class Memextent extends HypObject {
   /** Mappings go; where the parent has intents for what this extent owned, they come into force. */
   protected override onDeactivate(): void {
     const { memdb } = this.core;
+    this.core.journal?.extent(this.id);
     const { parent } = this;
     const owned: { pa: Pa; size: number }[] = [];
     memdb.walk(this.id, this.physBase, this.size, (pa, size) => {
@@ -160,7 +202,7 @@ export class Memextent extends HypObject {
   }
 
   freeSlot(slot: MappingSlot): void {
-    slot.intents.clear();
+    slot.forget();
     slot.addrspace?.mappingSlots.delete(slot);
     slot.addrspace = undefined;
   }

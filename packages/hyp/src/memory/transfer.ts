@@ -118,7 +118,7 @@ export function inheritMappings(parent: Memextent, child: Memextent, takes: bool
       if (intent !== 0) {
         const own = masked(intent, child.access);
         changed ||= own !== intent;
-        slot.intents.fill(page, stop, own);
+        slot.set(page, stop, own);
       }
       page = stop;
     }

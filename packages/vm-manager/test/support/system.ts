@@ -40,7 +40,7 @@ export function system(options: { readonly abi?: AbiProfileName; readonly platfo
   const trace = fakeTrace();
   const backend = fakeCpuBackend({ memory, clock });
   const entropy = createSeededEntropy(7);
-  const hypervisor = createHypervisor({ board, backend, memory, clock, entropy, trace });
+  const hypervisor = createHypervisor({ board, backend, memory, clock, entropy, trace, checkOwnership: true });
   const messages: string[] = [];
   const drivers = new Map<number, VmFunction>();
   const driver = new HostDriver({

@@ -1,0 +1,205 @@
+/**
+ * A hypervisor core with a root VM made of nothing but its objects, and VMs to talk about.
+ */
+import { GunyahError, gunyahErrorFromRegister, Hypercall, MemextentType } from "@gunyah-ts/abi";
+import { createPhysicalMemory, createSeededEntropy, createTrace, createVirtualClock } from "@gunyah-ts/kernel";
+import { HypCore } from "../src/core.js";
+import { installCore } from "../src/hypercall/install.js";
+import { Registers } from "../src/hypercall/registers.js";
+import { HypObject as HypObjectClass } from "../src/object/object.js";
+import { Stage2Access } from "../src/vcpu/address-space.js";
+export const DRAM_BASE = 0x8000_0000;
+export const DRAM_SIZE = 64 * 1024 * 1024;
+export const CARVE_OUT = { base: DRAM_BASE + DRAM_SIZE - 8 * 1024 * 1024, size: 8 * 1024 * 1024 };
+/** A VM as the tests need it: a capability space, an address space, registers. */
+export class Vm {
+  core;
+  cspace;
+  addrspace;
+  index = 0;
+  r = new Registers();
+  constructor(core, cspace, addrspace) {
+    this.core = core;
+    this.cspace = cspace;
+    this.addrspace = addrspace;
+  }
+  guestRead(va, into) {
+    const pa = this.addrspace.translateRange(va, into.length, Stage2Access.READ);
+    if (pa < 0) return false;
+    into.set(this.core.memory.view(pa, into.length));
+    return true;
+  }
+  guestWrite(va, bytes) {
+    const pa = this.addrspace.translateRange(va, bytes.length, Stage2Access.WRITE);
+    if (pa < 0) return false;
+    this.core.memory.write(pa, bytes);
+    return true;
+  }
+  /** Make a hypercall in the SMCCC form. @returns the error; results are in `r` */
+  call(definition, ...args) {
+    const { r } = this;
+    r.x[0] = 0xc6008000n | BigInt(definition.number);
+    for (let i = 1; i < 18; i++) {
+      const value = args[i - 1];
+      r.x[i] = value === undefined ? 0n : BigInt.asUintN(64, BigInt(value));
+    }
+    this.core.hypercalls.dispatch(this, definition.number, r);
+    return gunyahErrorFromRegister(r.x[0]);
+  }
+  /** As `call`, for calls that must succeed. @returns X1 */
+  ok(definition, ...args) {
+    const error = this.call(definition, ...args);
+    if (error !== GunyahError.OK) throw new Error(`hypercall ${definition.number} gave ${error}`);
+    return this.r.x[1];
+  }
+}
+/** An interrupt controller that records which sources are asserted. */
+export class FakeVic extends HypObjectClass {
+  type = "vic";
+  bound = new Map();
+  asserted = [];
+  cleared = [];
+  constructor(core, partition) {
+    super(core, partition, 64);
+  }
+  bindShared(source, virq) {
+    if (virq < 32 || virq > 1019) return GunyahError.ARGUMENT_INVALID;
+    if (source.isBound) return GunyahError.VIRQ_BOUND;
+    if (this.bound.has(virq)) return GunyahError.BUSY;
+    this.bound.set(virq, source);
+    source.attach(this, virq);
+    return GunyahError.OK;
+  }
+  bindPrivate() {
+    return GunyahError.ARGUMENT_INVALID;
+  }
+  bind(source, word) {
+    return this.bindShared(source, word & 0xff_ffff);
+  }
+  virqAssert(slot, edgeOnly) {
+    if (!edgeOnly) this.asserted.push(slot);
+    return !edgeOnly;
+  }
+  virqClear(slot) {
+    this.cleared.push(slot);
+  }
+  virqQuery() {
+    return false;
+  }
+  virqUnbind(slot) {
+    this.bound.delete(slot);
+  }
+  attachVdevice(addrspace, index, base, size) {
+    if (index > 1) return GunyahError.ARGUMENT_INVALID;
+    return addrspace.addVdevice({ base, size, index, device: this });
+  }
+  vdeviceRead() {
+    return 0;
+  }
+  vdeviceWrite() {
+    return true;
+  }
+}
+/** A thread object without a scheduler. */
+export class FakeThread extends HypObjectClass {
+  type = "thread";
+  cspace;
+  addrspace;
+  constructor(core, partition) {
+    super(core, partition, 64);
+  }
+  onCleanup() {
+    this.cspace?.release();
+    this.addrspace?.release();
+  }
+}
+function capOf(cap) {
+  if (typeof cap === "number") throw new Error(`no capability: ${cap}`);
+  return cap;
+}
+/** Boot a world. `carveOut` defaults to the last 8 MiB of 64 MiB of DRAM; `quiet` records no TLB maintenance. */
+export function createWorld(options = {}) {
+  const dramSize = options.dramSize ?? DRAM_SIZE;
+  const memory = createPhysicalMemory({ dramBase: DRAM_BASE, dramSize, reservedBytes: 0x1_0000 });
+  const tlbi = [];
+  const core = new HypCore({
+    memory,
+    clock: createVirtualClock(),
+    entropy: createSeededEntropy(options.seed ?? "hyp"),
+    trace: createTrace(),
+    journal: options.journal,
+    carveOut: options.carveOut ?? { base: DRAM_BASE + dramSize - 8 * 1024 * 1024, size: 8 * 1024 * 1024 },
+    tlbi:
+      options.quiet === true
+        ? { tlbiIpa: () => {}, tlbiVmid: () => {} }
+        : {
+            tlbiIpa: (vmid, ipa, size) => tlbi.push({ vmid, ipa, size }),
+            tlbiVmid: (vmid) => tlbi.push({ vmid, ipa: 0, size: Number.POSITIVE_INFINITY }),
+          },
+  });
+  installCore(core);
+  core.factories.set("vic", (c, p) => new FakeVic(c, p));
+  core.factories.set("thread", (c, p) => new FakeThread(c, p));
+  const cspace = core.create("cspace", core.rootPartition);
+  cspace.configure(1024);
+  cspace.activate();
+  const addrspace = core.create("addrspace", core.rootPartition);
+  addrspace.configure(255);
+  addrspace.activate();
+  const ddr = core.createDdrMemextent();
+  const caps = {
+    partition: capOf(cspace.createMasterCap(core.rootPartition)),
+    cspace: capOf(cspace.createMasterCap(cspace)),
+    addrspace: capOf(cspace.createMasterCap(addrspace)),
+    ddr: capOf(cspace.createMasterCap(ddr)),
+  };
+  return { core, memory, root: new Vm(core, cspace, addrspace), tlbi, caps, ddr };
+}
+const CREATE = {
+  cspace: Hypercall.partition_create_cspace,
+  addrspace: Hypercall.partition_create_addrspace,
+  memextent: Hypercall.partition_create_memextent,
+  doorbell: Hypercall.partition_create_doorbell,
+  msgqueue: Hypercall.partition_create_msgqueue,
+  vic: Hypercall.partition_create_vic,
+  thread: Hypercall.partition_create_thread,
+  vpm_group: Hypercall.partition_create_vpm_group,
+  virtio_mmio: Hypercall.partition_create_virtio_mmio,
+};
+/** Create an object by hypercall; INIT. */
+export function create(world, type) {
+  return world.root.ok(CREATE[type], world.caps.partition, world.caps.cspace);
+}
+/** The object behind a capability of the root VM. */
+export function objectOf(world, cap) {
+  const r = new Registers();
+  r.x[1] = cap;
+  const object = world.root.cspace.lookupAny(r, 1, 0);
+  if (typeof object === "number") throw new Error(`cap ${cap} gives ${object}`);
+  return object;
+}
+/** Create and activate an address space. */
+export function createAddrspace(world, vmid) {
+  const cap = create(world, "addrspace");
+  world.root.ok(Hypercall.addrspace_configure, cap, vmid);
+  world.root.ok(Hypercall.object_activate, cap);
+  return cap;
+}
+export const SPARSE_RWX = 7 | (MemextentType.SPARSE << 16);
+export const BASIC_RWX = 7;
+/** Derive from an extent and activate. @param offset from the parent's base, bytes */
+export function derive(world, parent, offset, size, attrs) {
+  const cap = create(world, "memextent");
+  world.root.ok(Hypercall.memextent_configure_derive, cap, parent, offset, size, attrs);
+  world.root.ok(Hypercall.object_activate, cap);
+  return cap;
+}
+/** A VM with a capability space and an address space of its own, as a caller. */
+export function createVm(world, vmid) {
+  const addrspace = createAddrspace(world, vmid);
+  const cspace = create(world, "cspace");
+  world.root.ok(Hypercall.cspace_configure, cspace, 256);
+  world.root.ok(Hypercall.object_activate, cspace);
+  return { vm: new Vm(world.core, objectOf(world, cspace), objectOf(world, addrspace)), addrspace, cspace };
+}
+//# sourceMappingURL=fixture.js.map
