@@ -38,6 +38,7 @@ export const KERNEL_ERRORS = {
   KERNEL_CONFIG_INVALID: "A value of the configuration has the wrong type or is out of range.",
   KERNEL_OPTION_UNKNOWN: "A plugin was given an option that it does not have.",
   KERNEL_OPTION_INVALID: "A plugin's option has the wrong type or is out of range.",
+  KERNEL_BUS_OVERLAP: "Two devices of the board lie on the same addresses.",
   KERNEL_MEMORY_LAYOUT: "DRAM base, DRAM size or the reserved size is not a multiple of 64 KiB or is too large.",
   KERNEL_MEMORY_UNAVAILABLE: "The host cannot reserve the linear memory.",
   KERNEL_CLOCK_INVALID: "A clock was made with a frequency or ratio that is not a positive integer.",

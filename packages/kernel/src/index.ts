@@ -38,6 +38,7 @@ export {
   type PluginInfo,
 } from "./machine/machine.ts";
 export { GicClient, type GicClientOptions, type GicEnableOptions } from "./native/gic-client.ts";
+export { createPostTurn, type PostTurn } from "./platform/turn.ts";
 export {
   type AnyPlugin,
   type AnyToken,
@@ -64,5 +65,6 @@ export { createHostEntropy, createSeededEntropy } from "./soc/entropy.ts";
 export { createEventFd, type EventFdOptions } from "./soc/eventfd.ts";
 export { createFaultPoints } from "./soc/fault-points.ts";
 export { createPhysicalMemory, DEFAULT_RESERVED_BYTES, type PhysicalMemoryOptions } from "./soc/physical-memory.ts";
+export { createSystemBus } from "./soc/system-bus.ts";
 export { createTrace, type TraceError, type TraceHub } from "./soc/trace.ts";
 export { type Token, token } from "./token.ts";

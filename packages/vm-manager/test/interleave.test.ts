@@ -1,7 +1,7 @@
 import { FnIoeventfdArg, FnType } from "@gunyah-ts/abi";
+import { createPostTurn } from "@gunyah-ts/kernel";
 import { describe, expect, it } from "vitest";
 import type { VcpuExit } from "../src/index.ts";
-import { createPostTurn } from "../src/kernel/turn.ts";
 import { RAM, RAM_SIZE, started, vmWith, world } from "./support/world.ts";
 
 type Made = Awaited<ReturnType<typeof vmWith>>;

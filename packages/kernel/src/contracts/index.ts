@@ -1,4 +1,5 @@
 export * from "./address.ts";
+export * from "./board-power.ts";
 export * from "./clock.ts";
 export * from "./cpu-backend.ts";
 export * from "./device.ts";
@@ -11,5 +12,6 @@ export * from "./hypervisor.ts";
 export * from "./native-vcpu.ts";
 export * from "./physical-memory.ts";
 export * from "./resource-manager.ts";
+export * from "./system-bus.ts";
 export * from "./trace.ts";
 export * from "./vm-manager.ts";

@@ -5,6 +5,7 @@ import { Entropy } from "../contracts/entropy.ts";
 import { FaultPoints } from "../contracts/fault-points.ts";
 import { Board, type BoardConfig } from "../contracts/hypervisor.ts";
 import { PhysicalMemory } from "../contracts/physical-memory.ts";
+import { SystemBus } from "../contracts/system-bus.ts";
 import { Trace } from "../contracts/trace.ts";
 import { ModelError } from "../errors.ts";
 import type { HookSet, HookSpec, HooksOf } from "../hooks/define.ts";
@@ -17,6 +18,7 @@ import { createHostClock, createVirtualClock } from "../soc/clock.ts";
 import { createHostEntropy, createSeededEntropy } from "../soc/entropy.ts";
 import { createFaultPoints } from "../soc/fault-points.ts";
 import { createPhysicalMemory } from "../soc/physical-memory.ts";
+import { createSystemBus } from "../soc/system-bus.ts";
 import { createTrace, type TraceHub } from "../soc/trace.ts";
 import type { Token } from "../token.ts";
 import { checkBoard, defineMachine, type MachineConfig } from "./config.ts";
@@ -206,6 +208,7 @@ class ComposedMachine implements Machine {
     if (board === undefined) return;
     checkBoard(board);
     this.#services.add(owner, Board, board);
+    this.#services.add(owner, SystemBus, createSystemBus());
     const { base: dramBase, size: dramSize } = board.dram;
     this.#services.add(owner, PhysicalMemory, createPhysicalMemory({ dramBase, dramSize, ...memory }));
   }

@@ -1,5 +1,4 @@
-import type { Clock } from "@gunyah-ts/kernel";
-import { createPostTurn, type PostTurn } from "./turn.ts";
+import { type Clock, createPostTurn, type PostTurn } from "@gunyah-ts/kernel";
 
 /** Checks of `needResched` that one task may make while others wait. */
 const QUANTUM_CHECKS = 64;
