@@ -42,6 +42,10 @@ export interface Tlbi {
   size: number;
 }
 
+export type CallForm = "smccc" | "native";
+/** Where the native form goes back to. */
+export const RETURN_ADDRESS = 0xffff_8000_0123_4568n;
+
 /** A VM as the tests need it: a capability space, an address space, registers. */
 export class Vm implements Caller {
   readonly core: HypCore;
@@ -80,6 +84,12 @@ export class Vm implements Caller {
     }
     this.core.hypercalls.dispatch(this, definition.number, r);
     return gunyahErrorFromRegister(r.x[0] as bigint);
+  }
+
+  /** Make a hypercall with these registers, as they are. `form`: HVC #0, or HVC #(0x6000 + number) at RETURN_ADDRESS - 4. */
+  raw(number: number, r: Registers, form: CallForm): void {
+    if (form === "smccc") this.core.hypercalls.dispatch(this, number, r);
+    else this.core.hypercalls.dispatchNative(this, number, r, RETURN_ADDRESS);
   }
 
   /** As `call`, for calls that must succeed. @returns X1 */

@@ -59,6 +59,9 @@ export interface Row {
   readonly call: HypercallName;
   readonly when: string;
   readonly error: number;
+  /** A world and the arguments of this row's call. */
+  prepare(): { readonly world: World; readonly args: Args };
+  /** @returns what the call answers */
   run(): number;
 }
 
@@ -100,14 +103,19 @@ export function rowsOf(spec: CallSpec): Row[] {
   const rows: Row[] = [];
   const definition = Hypercall[spec.call];
   const add = (when: string, error: number, spoil: (args: Args, world: World) => void) => {
+    const prepare = () => {
+      const world = spec.world?.() ?? createWorld();
+      const args = spec.good(world);
+      spoil(args, world);
+      return { world, args };
+    };
     rows.push({
       call: spec.call,
       when,
       error,
+      prepare,
       run() {
-        const world = spec.world?.() ?? createWorld();
-        const args = spec.good(world);
-        spoil(args, world);
+        const { world, args } = prepare();
         return world.root.call(definition, ...args);
       },
     });

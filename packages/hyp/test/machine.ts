@@ -110,6 +110,8 @@ export interface VmOptions {
   readonly vcpus?: number;
   readonly proxy?: boolean;
   readonly psci?: boolean;
+  /** Its vCPUs use the root VM's capability space, so that a guest can make any call. */
+  readonly inRootCspace?: boolean;
   readonly priority?: number;
   readonly timesliceNs?: number;
 }
@@ -236,7 +238,7 @@ export class Machine {
       if (options.priority !== undefined) root.ok(Hypercall.vcpu_set_priority, vcpu, options.priority);
       if (options.timesliceNs !== undefined) root.ok(Hypercall.vcpu_set_timeslice, vcpu, options.timesliceNs);
       root.ok(Hypercall.vcpu_set_affinity, vcpu, i % BOARD.physicalCpus, -1);
-      root.ok(Hypercall.cspace_attach_thread, cspace, vcpu);
+      root.ok(Hypercall.cspace_attach_thread, options.inRootCspace === true ? BigInt(rootCspace) : cspace, vcpu);
       root.ok(Hypercall.addrspace_attach_thread, addrspace, vcpu);
       root.ok(Hypercall.vic_attach_vcpu, vic, vcpu, i);
       if (options.psci === true) root.ok(Hypercall.vpm_group_attach_vcpu, vpm, vcpu, i);

@@ -16,7 +16,9 @@ import { Registers } from "./registers.ts";
  */
 export type HypercallHandler = { call(caller: Caller, r: Registers): number }["call"];
 
-const LAST = 17;
+/** X0-X7 carry arguments and results of the native form; its caller-saved registers go on to X17. */
+const LAST_RESULT = 7;
+const LAST_CLOBBERED = 17;
 
 export class HypercallTable {
   readonly #core: HypCore;
@@ -44,8 +46,9 @@ export class HypercallTable {
   }
 
   /**
-   * SMCCC form: X0 held the function id, whose call number is `number`.
-   * An unknown number leaves X0 = -1.
+   * SMCCC form: X0 held the function id, whose call number is `number`. Declared results are written, zero when the call
+   * fails; every other register stays as it was. An unknown number leaves X0 = -1 and nothing else.
+   * Source: gunyah-hypervisor hyp/vm/smccc/aarch64/templates/hyp_wrapper.c.tmpl; Arm DEN 0028 (SMCCC 1.3) §2.6
    */
   dispatch(caller: Caller, number: number, r: Registers): void {
     const handler = this.#handlers[number];
@@ -57,25 +60,40 @@ export class HypercallTable {
     const { trace } = this.#core;
     const args = trace.enabled ? [...r.x.subarray(1, 1 + (this.#inputs[number] ?? 0))] : undefined;
     const error = handler(caller, r);
-    const outputs = this.#outputs[number] ?? 0;
     // hypervisor_identify has no error slot; its four results are X0-X3.
-    if (number === 0) {
-      r.clear(4, LAST);
-    } else {
+    if (number !== 0) {
       r.setError(0, error);
-      // Clobbered registers read as zero, so that nothing of the hypervisor or of the arguments shows.
-      r.clear(error === GunyahError.OK ? 1 + outputs : 1, LAST);
+      if (error !== GunyahError.OK) r.clear(1, this.#outputs[number] ?? 0);
     }
     if (args !== undefined) this.#traceCall(caller, number, args, number === 0 ? 0 : error, r);
   }
 
-  /** Native form: HVC #(0x6000 + number), inputs from X0. */
-  dispatchNative(caller: Caller, number: number, r: Registers): void {
+  /**
+   * Native form: HVC #(0x6000 + number), inputs and results from X0. X8 and X18 and up are kept, X9 becomes the address
+   * after the HVC, what remains of X0-X17 becomes zero, so that nothing of the hypervisor shows. A number beyond the
+   * table is no hypercall: X0 = -1 and nothing else.
+   * Source: gunyah-hypervisor hyp/vm/vcpu/armv8-64/src/{vectors,return}.S, hyp/core/api/aarch64/templates
+   */
+  dispatchNative(caller: Caller, number: number, r: Registers, returnAddress: bigint): void {
     // Its registers shifted to the places of the SMCCC form; not kept, because vcpu_run nests.
     const s = new Registers();
-    s.x.set(r.x.subarray(0, LAST), 1);
+    s.x.set(r.x.subarray(0, LAST_RESULT + 1), 1);
     this.dispatch(caller, number, s);
-    r.x.set(s.x.subarray(0, LAST + 1));
+    if (number >= hypercallByNumber.length) {
+      r.x[0] = s.x[0]!;
+      return;
+    }
+    const results = this.#results(number);
+    r.x.set(s.x.subarray(0, results));
+    r.clear(results, LAST_RESULT);
+    r.x[LAST_RESULT + 2] = returnAddress;
+    r.clear(LAST_RESULT + 3, LAST_CLOBBERED);
+  }
+
+  /** How many registers from X0 the call writes. */
+  #results(number: number): number {
+    const outputs = this.#outputs[number] ?? 0;
+    return number === 0 ? outputs : 1 + outputs;
   }
 
   #traceCall(caller: Caller, number: number, args: readonly bigint[], error: number, r: Registers): void {

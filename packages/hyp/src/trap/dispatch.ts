@@ -3,7 +3,7 @@
  * Source: DDI 0487 K.a D24.2.40; gunyah-hypervisor hyp/vm/vcpu/aarch64/src/trap_dispatch.c
  */
 
-import { HYPERCALL_IMMEDIATES } from "@gunyah-ts/abi";
+import { GunyahError, HYPERCALL_IMMEDIATES } from "@gunyah-ts/abi";
 import type { HypCore } from "../core.ts";
 import type { PeEngine } from "../vcpu/pe-engine.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
@@ -45,12 +45,11 @@ export class TrapDispatch {
           return;
         }
         if (immediate >= HYPERCALL_IMMEDIATES.first && immediate <= HYPERCALL_IMMEDIATES.last) {
-          this.#core.hypercalls.dispatchNative(vcpu, immediate - HYPERCALL_IMMEDIATES.first, engine.registers);
+          const number = immediate - HYPERCALL_IMMEDIATES.first;
+          this.#core.hypercalls.dispatchNative(vcpu, number, engine.registers, pe.read("ELR_EL2"));
           return;
         }
-        // An HVC that nobody answers is undefined at its own address.
-        pe.write("ELR_EL2", pe.read("ELR_EL2") - 4n);
-        injectUndefined(pe);
+        engine.registers.setError(0, GunyahError.UNIMPLEMENTED);
         return;
       }
       case EC_WFX:
@@ -65,12 +64,9 @@ export class TrapDispatch {
         injectUndefined(pe);
         return;
       case EC_SMC64:
-        if ((esr & 0xffff) !== 0) {
-          injectUndefined(pe);
-          return;
-        }
         skip(pe);
-        this.smccc.call(vcpu, engine.registers, true);
+        if ((esr & 0xffff) === 0) this.smccc.call(vcpu, engine.registers, true);
+        else engine.registers.setError(0, GunyahError.UNIMPLEMENTED);
         return;
       case EC_INSTRUCTION_ABORT:
         handleAbort(vcpu, engine, false);

@@ -28,6 +28,8 @@ const PSCI_LAST = 0x1f;
 const PV_TIME_RECORD_SIZE = 64;
 /** Gunyah platform, hypercall and service numbers. */
 const CALL_NUMBER_MASK = 0x3fff;
+/** Hypercalls are fast and 64-bit. */
+const HYPERCALL_FORM = SmcccFid.FAST | SmcccFid.SMC64;
 
 export class SmcccRouter {
   readonly #core: HypCore;
@@ -38,43 +40,61 @@ export class SmcccRouter {
     this.#monitors = monitors;
   }
 
-  /** HVC #0 or SMC #0 with a function id in W0. Results go to X0-X17. */
+  /**
+   * HVC #0 or SMC #0 with a function id in W0. What the call returns is written; every other register stays as it was.
+   * A call that nobody answers, and one with reserved bits in its id, leaves X0 = -1 and nothing else.
+   * Source: gunyah-hypervisor hyp/vm/smccc/aarch64/src/smccc_64.c
+   */
   call(vcpu: Vcpu, r: Registers, isSmc: boolean): void {
     const fid = r.low(0);
-    if (this.#handle(vcpu, r, fid)) return;
-    if (isSmc) for (const monitor of this.#monitors) if (monitor.smc(vcpu.vmid, r.x)) return;
+    if ((fid & RESERVED) === 0) {
+      if (this.#answer(vcpu, r, (fid & ~SmcccFid.SVE_HINT) >>> 0)) return;
+      if (isSmc) for (const monitor of this.#monitors) if (monitor.smc(vcpu.vmid, r.x)) return;
+    }
     r.setError(0, GunyahError.UNIMPLEMENTED);
   }
 
-  #handle(vcpu: Vcpu, r: Registers, fid: number): boolean {
-    if ((fid & SmcccFid.FAST) === 0 || (fid & RESERVED) !== 0) return false;
+  #answer(vcpu: Vcpu, r: Registers, fid: number): boolean {
+    const isFast = (fid & SmcccFid.FAST) !== 0;
     const isSmc64 = (fid & SmcccFid.SMC64) !== 0;
-    const clean = (fid & ~SmcccFid.SVE_HINT) >>> 0;
-    switch ((fid >>> SmcccFid.OWNER_SHIFT) & SmcccFid.OWNER_MASK) {
-      case SmcccOwner.VENDOR_HYP: {
-        const callClass = (fid >>> 14) & 3;
-        if (callClass === HypercallClass.SERVICE) return !isSmc64 && this.#vendorService(clean, r);
-        if (callClass !== HypercallClass.HYPERCALL || !isSmc64) return false;
-        this.#core.hypercalls.dispatch(vcpu, fid & CALL_NUMBER_MASK, r);
-        return true;
-      }
+    const owner = (fid >>> SmcccFid.OWNER_SHIFT) & SmcccFid.OWNER_MASK;
+    if (owner === SmcccOwner.VENDOR_HYP) return this.#vendorHyp(vcpu, r, fid);
+    if (!isFast) return false;
+    if (owner === SmcccOwner.STANDARD && (fid & FUNCTION_MASK) > PSCI_LAST) return trngCall(this.#core.entropy, fid, r);
+    if (isSmc64) return this.#standard(vcpu, r, owner, fid);
+    // The arguments of an SMC32 call are 32 bits wide, and X0-X3 come back as 32-bit values whether it names them or not.
+    const { w } = r;
+    const [high1, high2, high3] = [w[3]!, w[5]!, w[7]!];
+    w[3] = w[5] = w[7] = 0;
+    if (this.#standard(vcpu, r, owner, fid)) return true;
+    [w[3], w[5], w[7]] = [high1, high2, high3];
+    return false;
+  }
+
+  /** Hypercalls and identification. Platform calls are the secure firmware's; nobody else gets what is unknown here. */
+  #vendorHyp(vcpu: Vcpu, r: Registers, fid: number): boolean {
+    const callClass = (fid >>> 14) & 3;
+    if (callClass === HypercallClass.PLATFORM) return false;
+    const form = fid & (SmcccFid.FAST | SmcccFid.SMC64);
+    if (callClass === HypercallClass.HYPERCALL && form === HYPERCALL_FORM)
+      this.#core.hypercalls.dispatch(vcpu, fid & CALL_NUMBER_MASK, r);
+    else if (fid === Smccc.VENDOR_HYP_CALL_UID) uid(r);
+    else if (fid === Smccc.VENDOR_HYP_REVISION) r.x[0] = QEMU_API_INFO;
+    else r.setError(0, GunyahError.UNIMPLEMENTED);
+    return true;
+  }
+
+  #standard(vcpu: Vcpu, r: Registers, owner: number, fid: number): boolean {
+    switch (owner) {
       case SmcccOwner.STANDARD:
-        if ((fid & FUNCTION_MASK) <= PSCI_LAST) return psciCall(vcpu, clean, r);
-        return trngCall(this.#core.entropy, clean, r);
+        return psciCall(vcpu, fid, r);
       case SmcccOwner.ARCH:
-        return this.#arch(vcpu, clean, r);
+        return this.#arch(vcpu, fid, r);
       case SmcccOwner.STANDARD_HYP:
-        return this.#standardHyp(vcpu, clean, r);
+        return this.#standardHyp(vcpu, fid, r);
       default:
         return false;
     }
-  }
-
-  #vendorService(fid: number, r: Registers): boolean {
-    if (fid === Smccc.VENDOR_HYP_CALL_UID) return uid(r);
-    if (fid !== Smccc.VENDOR_HYP_REVISION) return false;
-    r.x[0] = QEMU_API_INFO;
-    return true;
   }
 
   #arch(vcpu: Vcpu, fid: number, r: Registers): boolean {

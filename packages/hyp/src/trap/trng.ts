@@ -22,11 +22,15 @@ const FUNCTIONS = new Set<number>([
   Smccc.TRNG_RND_64,
 ]);
 
-/** @returns false when `fid` is none of the interface's */
+/**
+ * Results are written to the registers that the call defines, with errors 64 bits wide, also for an SMC32 id.
+ * @returns false when `fid` is none of the interface's; no register is touched then
+ */
 export function trngCall(entropy: Entropy, fid: number, r: Registers): boolean {
   switch (fid) {
     case Smccc.TRNG_VERSION:
       r.set(0, VERSION_1_0);
+      r.clear(1, 3);
       return true;
     case Smccc.TRNG_FEATURES:
       r.setError(0, FUNCTIONS.has(r.low(1)) ? 0 : NOT_SUPPORTED);
@@ -37,17 +41,16 @@ export function trngCall(entropy: Entropy, fid: number, r: Registers): boolean {
       });
       return true;
     case Smccc.TRNG_RND:
-      return random(entropy, r, MAX_BITS_32, 32);
+      return random(entropy, r, r.low(1), MAX_BITS_32, 32);
     case Smccc.TRNG_RND_64:
-      return random(entropy, r, MAX_BITS_64, 64);
+      return random(entropy, r, r.num(1), MAX_BITS_64, 64);
     default:
       return false;
   }
 }
 
-/** X1 bits of entropy go to the low bits of X3, then X2, then X1; the others are zero. */
-function random(entropy: Entropy, r: Registers, maxBits: number, width: number): boolean {
-  const bits = r.num(1);
+/** `bits` of entropy go to the low bits of X3, then X2, then X1; the others are zero. */
+function random(entropy: Entropy, r: Registers, bits: number, maxBits: number, width: number): boolean {
   if (bits === 0 || bits > maxBits) {
     r.setError(0, INVALID_PARAMETERS);
     return true;
