@@ -108,10 +108,10 @@ export class Arm64Backend implements CpuBackend, Machine {
 
     const peAt = (s: number) => this.#slots[(s - REGION.STATES) / STATE_BYTES] as Arm64Pe;
     const system: SystemImports = {
-      sysRead: (s, word) => peAt(s).access.read(word),
-      sysWrite: (s, word) => peAt(s).access.write(word),
-      waitHint: (s, kind) => peAt(s).access.hint(kind),
-      watchpoint: (s, va, access) => (peAt(s).debug.watchpoint(va, access) ? 1 : 0),
+      sysRead: (s, word) => peAt(s).sysregs.read(word),
+      sysWrite: (s, word) => peAt(s).sysregs.write(word),
+      waitHint: (s, kind) => peAt(s).sysregs.hint(kind),
+      watchpoint: (s, va, accdesc) => (peAt(s).debug.watchpoint(va, accdesc) ? 1 : 0),
       returnSs: (s, spsr) => peAt(s).debug.returnSs(spsr, false),
     };
     const instance = new WebAssembly.Instance(compile(), {
@@ -137,7 +137,7 @@ export class Arm64Backend implements CpuBackend, Machine {
     const control = this.physical.accessControl;
     if (control === this.#watched) return;
     this.#watched = control;
-    this.#words[REGION.ACCESS_MASKS >> 2] = control === undefined ? 0 : control.tableOffset;
+    this.#words[REGION.DOMAIN_MASKS >> 2] = control === undefined ? 0 : control.tableOffset;
     for (const pe of this.#pes) pe.tlb.dropAll();
     // Cached translations hold what the masks allowed; which PE cached which page is not kept by PA.
     if (control !== undefined)

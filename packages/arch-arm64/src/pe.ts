@@ -57,7 +57,7 @@ export class Arm64Pe implements Pe, PeCore {
   readonly gic: VirtualCpuInterface;
   readonly timers: GenericTimers;
   readonly debug: DebugUnit;
-  readonly access: SystemAccess;
+  readonly sysregs: SystemAccess;
   readonly alone: readonly PeCore[] = [this];
   claim = 0;
 
@@ -88,7 +88,7 @@ export class Arm64Pe implements Pe, PeCore {
     this.gic = new VirtualCpuInterface(state, (pintid) => this.deactivate(pintid));
     this.timers = new GenericTimers(state, machine.clock);
     this.debug = new DebugUnit(state, machine.wasm, this.tlb);
-    this.access = new SystemAccess(this);
+    this.sysregs = new SystemAccess(this);
 
     state.bytes.fill(0, state.base, state.base + L.TLB_META);
     state.set(L.PE_INDEX, index);

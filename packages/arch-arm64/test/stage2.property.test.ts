@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FAULT, M } from "../src/mmu/layout.ts";
 import { StateBlock } from "../src/state/block.ts";
-import { ACCESS } from "../src/state/layout.ts";
+import { ACCDESC } from "../src/state/layout.ts";
 import { DRAM_BASE } from "./support/minimal-el2.ts";
 import { Stage } from "./support/probe.ts";
 
@@ -70,8 +70,8 @@ describe("stage 2 walk", () => {
         const expected = walkStage2(physical, vttbr, vtcr, ipa);
         for (const [access, allowed] of [
           [1, "read"],
-          [ACCESS.WRITE | 1, "write"],
-          [ACCESS.FETCH | 4, "execute"],
+          [ACCDESC.WRITE | 1, "write"],
+          [ACCDESC.FETCH | 4, "execute"],
         ] as const) {
           const fault = backend.wasm.translate(state.base, BigInt(ipa), access, 1);
           if (isFault(expected)) {

@@ -5,7 +5,7 @@
 import { M } from "../mmu/layout.ts";
 import type { Tlb } from "../mmu/tlb.ts";
 import { S, type StateBlock, type SystemExports } from "../state/block.ts";
-import { ACCESS, L, PSTATE } from "../state/layout.ts";
+import { ACCDESC, L, PSTATE } from "../state/layout.ts";
 import { DAIF, EC, HCR, MDCR, MDSCR } from "./constants.ts";
 
 const BREAKPOINTS = 6;
@@ -137,12 +137,12 @@ export class DebugUnit {
   }
 
   /** A data access that translation allowed. True when a watchpoint took the exception instead. */
-  watchpoint(va: bigint, access: number): boolean {
+  watchpoint(va: bigint, accdesc: number): boolean {
     const state = this.#state;
-    const el = (access & ACCESS.UNPRIVILEGED) !== 0 ? 0 : state.get(L.EL);
-    const size = BigInt(Math.max(1, access & ACCESS.SIZE_MASK));
-    const isWrite = (access & ACCESS.WRITE) !== 0;
-    const kinds = (isWrite ? 2 : 0) | (!isWrite || (access & ACCESS.ATOMIC) !== 0 ? 1 : 0);
+    const el = (accdesc & ACCDESC.UNPRIVILEGED) !== 0 ? 0 : state.get(L.EL);
+    const size = BigInt(Math.max(1, accdesc & ACCDESC.SIZE_MASK));
+    const isWrite = (accdesc & ACCDESC.WRITE) !== 0;
+    const kinds = (isWrite ? 2 : 0) | (!isWrite || (accdesc & ACCDESC.ATOMIC) !== 0 ? 1 : 0);
     for (let n = 0; n < WATCHPOINTS; n++) {
       const control = state.low(S.DBGWVR0 + 2 * n + 1);
       if ((control & 1) === 0 || !this.#privileged(control, el) || ((control >>> 3) & 3 & kinds) === 0) continue;
@@ -159,7 +159,7 @@ export class DebugUnit {
           if ((bas >>> b) & 1) hit ||= base + BigInt(b) >= from && base + BigInt(b) < from + size;
       }
       if (!hit) continue;
-      const cm = (access & ACCESS.MAINTENANCE) !== 0;
+      const cm = (accdesc & ACCDESC.MAINTENANCE) !== 0;
       if (this.#toEl2) state.setSlot(S.FAR_EL2, va);
       else state.setSlot(S.FAR_EL1, va);
       this.#take(EC.WATCHPOINT_LOWER, (cm ? 1 << 8 : 0) | (isWrite || cm ? 1 << 6 : 0) | DEBUG_FSC);

@@ -4,10 +4,10 @@
  * Two kinds share it: handlers inside the dispatch loop, where the loop's variables are at hand, and handlers that are
  * functions (s, p) -> next record or 0, which keep everything in the state block. `Exits` is the difference.
  */
-import type { AccessOptions, Context, ExceptionKind } from "../isa/context.ts";
+import type { AccessDescriptor, Context, ExceptionKind } from "../isa/context.ts";
 import type { Slot } from "../isa/description.ts";
 import { type FlagExpr, type FlagWord, FlagWords } from "../isa/flag-words.ts";
-import { ACCESS, L, TLB } from "../state/layout.ts";
+import { ACCDESC, L, TLB } from "../state/layout.ts";
 import type { SYSTEM_FUNCTIONS } from "../state/seam.ts";
 import {
   add,
@@ -46,10 +46,19 @@ export type SystemFunctions = { readonly [name in keyof typeof SYSTEM_FUNCTIONS]
 
 /** Helpers of the interpreter itself. */
 export interface InterpreterFunctions {
-  /** (s, p, left, va, access) -> host or 0: the TLB missed. Stores what the system side wants to know. */
-  readonly access: Callable;
+  /** (s, p, left, va, accdesc) -> host or 0: the TLB missed. Stores what the system side wants to know. */
+  readonly tlbMiss: Callable;
   /** (s, va, left) -> record or 0. */
   readonly look: Callable;
+}
+
+/** What all handlers of one module share. */
+export interface InterpreterParts {
+  readonly system: SystemFunctions;
+  readonly own: InterpreterFunctions;
+  /** Made by `Context.helper`, by name. */
+  readonly helpers: Map<string, Callable>;
+  readonly module: ModuleBuilder;
 }
 
 /** How code leaves a handler. */
@@ -87,12 +96,7 @@ export class InterpreterContext extends FlagWords implements Context {
     state: Expr<I32>,
     p: Expr<I32>,
     exits: Exits,
-    shared: {
-      readonly system: SystemFunctions;
-      readonly own: InterpreterFunctions;
-      readonly helpers: Map<string, Callable>;
-      readonly module: ModuleBuilder;
-    },
+    parts: InterpreterParts,
     samePage: boolean,
   ) {
     super();
@@ -100,10 +104,10 @@ export class InterpreterContext extends FlagWords implements Context {
     this.state = state;
     this.#p = p;
     this.#exits = exits;
-    this.#system = shared.system;
-    this.#own = shared.own;
-    this.#helpers = shared.helpers;
-    this.#module = shared.module;
+    this.#system = parts.system;
+    this.#own = parts.own;
+    this.#helpers = parts.helpers;
+    this.#module = parts.module;
     this.#samePage = samePage;
   }
 
@@ -181,14 +185,14 @@ export class InterpreterContext extends FlagWords implements Context {
   }
 
   // ---- memory
-  #accessWord(bytes: number, options: AccessOptions, write: boolean): number {
+  #accdesc(bytes: number, options: AccessDescriptor, write: boolean): number {
     return (
       bytes |
-      (write ? ACCESS.WRITE : 0) |
-      (options.unprivileged === true ? ACCESS.UNPRIVILEGED : 0) |
-      (options.atomic === true ? ACCESS.ATOMIC : 0) |
-      (options.aligned === true ? ACCESS.ALIGNED : 0) |
-      (options.ordered === true ? ACCESS.ORDERED : 0)
+      (write ? ACCDESC.WRITE : 0) |
+      (options.unprivileged === true ? ACCDESC.UNPRIVILEGED : 0) |
+      (options.atomic === true ? ACCDESC.ATOMIC : 0) |
+      (options.aligned === true ? ACCDESC.ALIGNED : 0) |
+      (options.ordered === true ? ACCDESC.ORDERED : 0)
     );
   }
   /** TLB lookup; `hit` gets the address in the fast case, `miss` after the slow one. */
@@ -196,7 +200,7 @@ export class InterpreterContext extends FlagWords implements Context {
     address: Expr<I64>,
     bytes: number,
     write: boolean,
-    options: AccessOptions,
+    options: AccessDescriptor,
     hit: (host: Expr<I32>) => void,
     miss: (host: Expr<I32>) => void,
   ): void {
@@ -217,12 +221,12 @@ export class InterpreterContext extends FlagWords implements Context {
         f.set(
           host,
           call<I32>(
-            this.#own.access,
+            this.#own.tlbMiss,
             this.state,
             this.#p,
             this.#exits.left(),
             address,
-            i32(this.#accessWord(bytes, options, write)),
+            i32(this.#accdesc(bytes, options, write)),
           ),
         );
         f.if(eqz(host), () => this.#exits.resume());
@@ -230,21 +234,21 @@ export class InterpreterContext extends FlagWords implements Context {
       },
     );
   }
-  load(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+  load(address: Expr<I64>, bytes: number, options: AccessDescriptor = {}): Expr<I32> {
     const named = this.temp(address);
     const host = this.local(I32);
     const set = (e: Expr<I32>) => this.f.set(host, e);
     this.#translate(named, bytes, false, options, set, set);
     return host;
   }
-  access(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+  writeAddress(address: Expr<I64>, bytes: number, options: AccessDescriptor = {}): Expr<I32> {
     const named = this.temp(address);
     const host = this.local(I32);
     const set = (e: Expr<I32>) => this.f.set(host, e);
     this.#translate(named, bytes, true, options, set, set);
     return host;
   }
-  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessOptions = {}): void {
+  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessDescriptor = {}): void {
     const named = this.temp(address);
     this.#translate(
       named,

@@ -57,7 +57,7 @@ const atomicOperation = define({
   execute: (c, { size, opc, sp }) => {
     if (sp) c.checkSpAlignment();
     const operand = c.temp(truncated(c, size, "m"));
-    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
     const kind = ATOMIC_KIND[size as 0];
     const rmw = (op: "add" | "and" | "xor" | "or", value: Expr<I64>) => atomicRmw(op, kind, host, value) as Expr<I64>;
     switch (opc) {
@@ -90,7 +90,7 @@ const swap = define({
   execute: (c, { size, sp }) => {
     if (sp) c.checkSpAlignment();
     const value = c.temp(truncated(c, size, "m"));
-    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
     c.setX("d", atomicRmw("xchg", ATOMIC_KIND[size as 0], host, value) as Expr<I64>);
   },
   syntax: (f) => {

@@ -21,8 +21,8 @@ import type {
 } from "../wasm/index.ts";
 import type { Slot } from "./description.ts";
 
-/** Checks that an access asks for beyond the ordinary. Source: DDI 0487 B2.5 (alignment), AccessDescriptor. */
-export interface AccessOptions {
+/** What an access asks for beyond the ordinary: becomes an `ACCDESC`. Source: DDI 0487 B2.5 (alignment), AccessDescriptor. */
+export interface AccessDescriptor {
   /** A misaligned address is an alignment fault whatever SCTLR_EL1.A says: exclusives, atomics, acquire/release. */
   readonly aligned?: boolean;
   /** Alignment that `aligned` asks for, when it is not the access' size. Bytes. */
@@ -31,7 +31,7 @@ export interface AccessOptions {
   readonly ordered?: boolean;
   /** LDTR, STTR: with EL0's permissions. */
   readonly unprivileged?: boolean;
-  /** Reads and writes (`access` gives a place that may be both): atomics and store exclusives. */
+  /** Reads and writes (the place that `writeAddress` gives may be both): atomics and store exclusives. */
   readonly atomic?: boolean;
 }
 
@@ -106,14 +106,14 @@ export interface Context {
    * Translate a read of `bytes` at `address`. Faults leave the instruction here.
    * @returns linear-memory address of the first byte (named); read with wasm loads, at once
    */
-  load(address: Expr<I64>, bytes: number, options?: AccessOptions): Expr<I32>;
+  load(address: Expr<I64>, bytes: number, options?: AccessDescriptor): Expr<I32>;
   /**
    * Translate a write of `bytes` at `address`; faults leave the instruction here. `write` stores through the
    * linear-memory address that it is given; it may be emitted twice, so it may only store already named values.
    */
-  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options?: AccessOptions): void;
+  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options?: AccessDescriptor): void;
   /** Translate a write and give its address: for atomics and exclusives, which are always aligned. Faults leave. */
-  access(address: Expr<I64>, bytes: number, options?: AccessOptions): Expr<I32>;
+  writeAddress(address: Expr<I64>, bytes: number, options?: AccessDescriptor): Expr<I32>;
   /** Write zeros to the naturally aligned block of `bytes` that holds `address` (DC ZVA). */
   zeroBlock(address: Expr<I64>, bytes: number): void;
   /** Open the local exclusive monitor. */

@@ -60,7 +60,7 @@ const storeExclusive = define({
   operands: (w) => ({ d: w.sinkSlot("Rs"), m: w.xSlot("Rt"), n: w.spSlot("Rn") }),
   execute: (c, { size, sp }) => {
     checkBase(c, sp);
-    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setW("d", c.storeExclusive(host, 1 << size, c.temp(truncated(c, size, "m"))));
   },
   syntax: (f) =>
@@ -99,7 +99,7 @@ const storeExclusivePair = define({
   operands: (w) => ({ d: w.sinkSlot("Rs"), m: w.xSlot("Rt"), a: w.xSlot("Rt2"), n: w.spSlot("Rn") }),
   execute: (c, { sz, sp }) => {
     checkBase(c, sp);
-    const host = c.access(c.temp(c.x("n")), sz ? 16 : 8, { aligned: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), sz ? 16 : 8, { aligned: true, ordered: true });
     if (sz) c.setW("d", c.storeExclusive(host, 16, c.temp(c.x("m")), c.temp(c.x("a"))));
     else c.setW("d", c.storeExclusive(host, 8, c.temp(or(toI64U(c.w("m")), shl(toI64U(c.w("a")), 32)))));
   },
@@ -154,7 +154,7 @@ const compareAndSwap = define({
     checkBase(c, sp);
     const expected = c.temp(truncated(c, size, "a"));
     const replacement = c.temp(truncated(c, size, "m"));
-    const host = c.access(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
     c.setX("d", atomicCmpxchg(ATOMIC_KIND[size as 0], host, expected, replacement));
   },
   syntax: (f) =>
@@ -182,7 +182,7 @@ const compareAndSwapPair = define({
     const high = c.temp(c.field("i64", second));
     const newLow = c.temp(truncated(c, sz ? 3 : 2, "m"));
     const newHigh = c.temp(c.field("i64", add(c.operand("m"), 8)));
-    const host = c.access(c.temp(c.x("n")), sz ? 16 : 8, { aligned: true, atomic: true, ordered: true });
+    const host = c.writeAddress(c.temp(c.x("n")), sz ? 16 : 8, { aligned: true, atomic: true, ordered: true });
     if (sz) {
       const old = c.compareAndSwap128(host, [low, high], [newLow, newHigh]);
       c.setX("d", old[0]);

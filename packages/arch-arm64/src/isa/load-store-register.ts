@@ -3,7 +3,7 @@
  */
 import { add, and, type Expr, eq, eqz, I32, type I64, load, select, shl, toI64S, toI64U } from "../wasm/index.ts";
 import { extendReg } from "./arithmetic.ts";
-import type { AccessOptions, Context } from "./context.ts";
+import type { AccessDescriptor, Context } from "./context.ts";
 import { type Description, define, type StaticValues, type Word } from "./description.ts";
 import { EXTEND_NAME, hex, reg, regSp, signExtend } from "./syntax.ts";
 
@@ -31,7 +31,7 @@ function single(
   opc: number,
   address: Expr<I64>,
   writeBack?: (address: Expr<I64>) => void,
-  options?: AccessOptions,
+  options?: AccessDescriptor,
 ): void {
   const named = c.temp(address);
   if (opc === OPC.STORE) {

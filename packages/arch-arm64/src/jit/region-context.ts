@@ -2,7 +2,7 @@
  * The region compiler's `Context`: operands are constants of the instruction word, registers and flags are locals of the
  * function that is being generated. The same descriptions as the interpreter's run against it, and constants fold.
  */
-import type { AccessOptions, Context } from "../isa/context.ts";
+import type { AccessDescriptor, Context } from "../isa/context.ts";
 import type { Operands, Slot } from "../isa/description.ts";
 import { type FlagExpr, type FlagWord, FlagWords } from "../isa/flag-words.ts";
 import { L, TLB } from "../state/layout.ts";
@@ -169,7 +169,7 @@ export class RegionContext extends FlagWords implements Context {
   }
 
   /** The TLB's fast path; a miss leaves the region before the instruction. */
-  #translate(address: Expr<I64>, bytes: number, array: number, options: AccessOptions): Expr<I32> {
+  #translate(address: Expr<I64>, bytes: number, array: number, options: AccessDescriptor): Expr<I32> {
     const named = this.temp(address);
     const set = load("i32", this.state, options.unprivileged === true ? L.TLB_SET_EL0 : L.TLB_SET);
     const entry = this.temp(add(set, and(toI32(shrU(named, 8)), 0x3ff0)));
@@ -180,13 +180,13 @@ export class RegionContext extends FlagWords implements Context {
     this.f.if(eqz(eq(load("i64", entry, array), page)), () => this.#exits.abandon());
     return this.temp(add(toI32(named), load("i32", entry, array + 8)));
   }
-  load(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+  load(address: Expr<I64>, bytes: number, options: AccessDescriptor = {}): Expr<I32> {
     return this.#translate(address, bytes, TLB.READ, options);
   }
-  access(address: Expr<I64>, bytes: number, options: AccessOptions = {}): Expr<I32> {
+  writeAddress(address: Expr<I64>, bytes: number, options: AccessDescriptor = {}): Expr<I32> {
     return this.#translate(address, bytes, TLB.WRITE, options);
   }
-  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessOptions = {}): void {
+  store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessDescriptor = {}): void {
     write(this.#translate(address, bytes, TLB.WRITE, options));
   }
   checkSpAlignment(): void {

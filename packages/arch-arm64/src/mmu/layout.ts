@@ -84,3 +84,11 @@ export const META = {
   /** Bits 6:1: log2 of the stage 1 mapping's size. */
   SIZE_SHIFT: 1,
 } as const;
+
+/** Bits of an `ACCDESC` that only AT uses. */
+export const WALK = {
+  /** Stop after stage 1: OUT_IPA is the result. */
+  STAGE1_ONLY: 1 << 24,
+  /** PSTATE.PAN does not count. */
+  NO_PAN: 1 << 25,
+} as const;

@@ -4,7 +4,7 @@ import { stateBase } from "./region.ts";
 
 /** The WebAssembly functions that TypeScript calls; all take the address of a state block first. */
 export interface SystemExports {
-  translate(s: number, va: bigint, access: number, el: number): number;
+  translate(s: number, va: bigint, accdesc: number, el: number): number;
   composeSpsr(s: number): number;
   setPstate(s: number, spsr: number): void;
   setMode(s: number, el: number, spsel: number): void;
@@ -13,7 +13,7 @@ export interface SystemExports {
   takeSync(s: number, esr: number): void;
   contextChanged(s: number): void;
   undefined(s: number): void;
-  memSlow(s: number, va: bigint, access: number): number;
+  memSlow(s: number, va: bigint, accdesc: number): number;
 }
 
 /** A PE's state block as TypeScript sees it: live views, nothing cached. */

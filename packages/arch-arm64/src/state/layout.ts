@@ -161,8 +161,11 @@ export const LEAVE = {
   WAIT: 3,
 } as const;
 
-/** `access` word of the MMU helpers. */
-export const ACCESS = {
+/**
+ * The access descriptor (`accdesc`) that the MMU's functions take: one word for what the pseudocode's AccessDescriptor holds.
+ * `WALK` adds two bits for AT.
+ */
+export const ACCDESC = {
   /** Bytes, 1-64. */
   SIZE_MASK: 0xff,
   WRITE: 0x100,

@@ -17,8 +17,8 @@ export const REGION = {
   DRAM_BASE: 0x108,
   /** i64: bytes of DRAM. */
   DRAM_SIZE: 0x110,
-  /** i32: byte offset of the access-control masks, 0 when there are none. */
-  ACCESS_MASKS: 0x118,
+  /** i32: byte offset of `PhysicalMemory.accessControl`: i64 for each page of DRAM, a bit for each domain; 0 when there is none. */
+  DOMAIN_MASKS: 0x118,
   /** i32: number of state blocks. */
   PE_COUNT: 0x11c,
   /** i32: address of the first byte after the state blocks: the interpreter's. */

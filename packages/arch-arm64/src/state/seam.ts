@@ -9,7 +9,7 @@
 
 /** Provided by the system side, called by the interpreter. Types: i = i32, l = i64. */
 export const SYSTEM_FUNCTIONS = {
-  /** (s, va, access) -> linear-memory offset, or 0. For a page-crossing access it is `s + L.BOUNCE`. */
+  /** (s, va, accdesc) -> linear-memory offset, or 0. For a page-crossing access it is `s + L.BOUNCE`. */
   memSlow: "ili:i",
   /** (s): after the stores of an access whose offset was `s + L.BOUNCE`. */
   bounceCommit: "i:",

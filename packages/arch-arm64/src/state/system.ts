@@ -11,7 +11,7 @@ export interface SystemImports {
   sysRead(s: number, word: number): number;
   sysWrite(s: number, word: number): number;
   waitHint(s: number, kind: number): number;
-  watchpoint(s: number, va: bigint, access: number): number;
+  watchpoint(s: number, va: bigint, accdesc: number): number;
   returnSs(s: number, spsr: number): number;
 }
 

@@ -5,11 +5,10 @@
  * Source: DDI 0487 K.a, C5.3-C5.6 (system instructions), D19 (registers), D1.3.4 (traps).
  */
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
-import { ATTR, FAULT, M } from "../mmu/layout.ts";
-import { WALK } from "../mmu/walk.ts";
+import { ATTR, FAULT, M, WALK } from "../mmu/layout.ts";
 import { S, type StateBlock } from "../state/block.ts";
 import type { PeCore } from "../state/core.ts";
-import { ACCESS, L, LEAVE, PENDING } from "../state/layout.ts";
+import { ACCDESC, L, LEAVE, PENDING } from "../state/layout.ts";
 import { Route, routeOf, updateControls } from "./controls.ts";
 import { SYSTEM_REGISTERS, type SystemRegister } from "./table.ts";
 
@@ -361,7 +360,7 @@ export class SystemAccess {
   /** Cache maintenance by VA: nothing to do but to translate, which may fault. */
   #maintain(): number {
     const va = this.#state.get64(L.SYS_VALUE);
-    return this.#pe.wasm.memSlow(this.#state.base, va, ACCESS.MAINTENANCE | 1) === 0 ? LEFT : GO_ON;
+    return this.#pe.wasm.memSlow(this.#state.base, va, ACCDESC.MAINTENANCE | 1) === 0 ? LEFT : GO_ON;
   }
 
   #tlbi(word: number, crm: number, op2: number, hcr: number): number {
@@ -384,8 +383,8 @@ export class SystemAccess {
     const state = this.#state;
     const isWrite = (op2 & 1) !== 0;
     const el = op2 < 2 ? 1 : 0;
-    const access = (isWrite ? ACCESS.WRITE : 0) | WALK.STAGE1_ONLY | WALK.NO_PAN | 1;
-    const fault = wasm.translate(state.base, state.get64(L.SYS_VALUE), access, el);
+    const accdesc = (isWrite ? ACCDESC.WRITE : 0) | WALK.STAGE1_ONLY | WALK.NO_PAN | 1;
+    const fault = wasm.translate(state.base, state.get64(L.SYS_VALUE), accdesc, el);
     if ((fault & FAULT.STAGE2) !== 0) {
       // A stage 2 fault on the stage 1 walk is an abort of the AT itself, to EL2.
       state.setSlot(S.FAR_EL2, state.get64(L.SYS_VALUE));

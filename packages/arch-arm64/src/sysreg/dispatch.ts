@@ -6,11 +6,11 @@
 
 import { EC } from "../exception/constants.ts";
 import type { EntryFunctions } from "../exception/entry.ts";
-import { esrOf } from "../exception/entry.ts";
+import { esrOf } from "../exception/syndrome.ts";
 import { M } from "../mmu/layout.ts";
-import { sysregOffset } from "../state/access.ts";
 import { L, PSTATE } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
+import { sysregOffset } from "../state/slots.ts";
 import {
   add,
   and,
@@ -85,15 +85,32 @@ export interface DispatchNeeds {
 }
 
 export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, needs: DispatchNeeds): DispatchFunctions {
-  /** Whether an access of this class may be made here and now: allowed at this EL and its trap group is quiet. */
-  const mayAccess = (s: Expr<I32>, e: Expr<I32>, el: Expr<I32>, el0Bit: number) => {
-    const traps = load("i32", add(s, shl(el, 2)), L.TRAPS);
-    return and(and(shrU(e, add(el, Math.log2(el0Bit))), 1), eqz(and(shrU(traps, and(shrU(e, D.TRAP_SHIFT), 31)), 1)));
-  };
-  const dispatchWordOf = (f: FunctionBuilder, word: Expr<I32>) =>
-    f.temp(load("i32", and(shrU(word, 3), 0x1fffc), REGION.SYSREG_DISPATCH));
+  const sysRead = defineSysRead(module, entry, needs);
+  const setDaif = defineSetDaif(module, entry);
+  const setPan = defineSetPan(module, entry);
+  const pstate = { setDaif, setPan };
+  const sysWrite = defineSysWrite(module, entry, pstate, needs);
+  const msrImmediate = defineMsrImmediate(module, entry, pstate);
+  return { sysRead, sysWrite, msrImmediate };
+}
 
-  const sysRead = module.func(
+/** Functions that change a field of PSTATE. */
+interface PstateFunctions {
+  readonly setDaif: FunctionRef;
+  readonly setPan: FunctionRef;
+}
+
+/** Whether an access of this class may be made here and now: allowed at this EL and its trap group is quiet. */
+const mayAccess = (s: Expr<I32>, e: Expr<I32>, el: Expr<I32>, el0Bit: number) => {
+  const traps = load("i32", add(s, shl(el, 2)), L.TRAPS);
+  return and(and(shrU(e, add(el, Math.log2(el0Bit))), 1), eqz(and(shrU(traps, and(shrU(e, D.TRAP_SHIFT), 31)), 1)));
+};
+const dispatchWordOf = (f: FunctionBuilder, word: Expr<I32>) =>
+  f.temp(load("i32", and(shrU(word, 3), 0x1fffc), REGION.SYSREG_DISPATCH));
+
+/** MRS: what is allowed and lies in the state block; the rest by `slowRead`. */
+function defineSysRead(module: ModuleBuilder, entry: EntryFunctions, needs: DispatchNeeds): FunctionRef {
+  return module.func(
     "sysRead",
     [I32, I32],
     [I32],
@@ -134,9 +151,11 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
     },
     { export: true },
   );
+}
 
-  /** Change DAIF; 2 when an interrupt may now be taken. */
-  const setDaif = module.func("setDaif", [I32, I32], [I32], (f, s, value) => {
+/** (s, value): change DAIF; 2 when an interrupt may now be taken. */
+function defineSetDaif(module: ModuleBuilder, entry: EntryFunctions): FunctionRef {
+  return module.func("setDaif", [I32, I32], [I32], (f, s, value) => {
     f.store("i32", s, value, L.DAIF);
     f.if(or(and(load("i32", s, M.LINES), xor(value, -1)), load("i32", s, M.DEBUG)), () => {
       f.call(entry.contextChanged, [s]);
@@ -144,15 +163,28 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
     });
     f.return(1);
   });
-  const setPan = module.func("setPan", [I32, I32], [], (f, s, value) => {
+}
+
+/** (s, value in bit 22): change PAN. */
+function defineSetPan(module: ModuleBuilder, entry: EntryFunctions): FunctionRef {
+  return module.func("setPan", [I32, I32], [], (f, s, value) => {
     const old = f.temp(load("i32", s, L.PSTATE));
     f.store("i32", s, or(and(old, ~PSTATE.PAN), value), L.PSTATE);
     f.if(and(value, xor(old, -1)), () => f.call(entry.panRaised, [s]));
   });
-  const setSsbs = (f: FunctionBuilder, s: Expr<I32>, value: Expr<I32>) =>
-    f.store("i32", s, or(and(load("i32", s, L.PSTATE), ~PSTATE.SSBS), value), L.PSTATE);
+}
 
-  const sysWrite = module.func(
+const setSsbs = (f: FunctionBuilder, s: Expr<I32>, value: Expr<I32>) =>
+  f.store("i32", s, or(and(load("i32", s, L.PSTATE), ~PSTATE.SSBS), value), L.PSTATE);
+
+/** MSR (register) and SYS: writes without an effect beyond the register; the rest by `slowWrite`. */
+function defineSysWrite(
+  module: ModuleBuilder,
+  entry: EntryFunctions,
+  { setDaif, setPan }: PstateFunctions,
+  needs: DispatchNeeds,
+): FunctionRef {
+  return module.func(
     "sysWrite",
     [I32, I32],
     [I32],
@@ -215,8 +247,15 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
     },
     { export: true },
   );
+}
 
-  const msrImmediate = module.func(
+/** MSR (immediate). */
+function defineMsrImmediate(
+  module: ModuleBuilder,
+  entry: EntryFunctions,
+  { setDaif, setPan }: PstateFunctions,
+): FunctionRef {
+  return module.func(
     "msrImmediate",
     [I32, I32],
     [I32],
@@ -267,6 +306,4 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
     },
     { export: true },
   );
-
-  return { sysRead, sysWrite, msrImmediate };
 }
