@@ -163,14 +163,6 @@ export class FunctionBuilder {
     this.code.append([0xfc, 0x0b, 0]);
   }
 
-  /** memory.copy: ranges may overlap. */
-  memoryCopy(to: Expr<I32>, from: Expr<I32>, size: Operand<I32>): void {
-    emitExpr(to, this.code);
-    emitExpr(from, this.code);
-    this.#emit(size, I32);
-    this.code.append([0xfc, 0x0a, 0, 0]);
-  }
-
   /** Trap: reached only when the model is wrong. */
   unreachable(): void {
     this.code.byte(0x00);

@@ -54,7 +54,7 @@ interface Definition {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
   body: AnyBody | undefined;
-  /** Kept for inspection after encoding. */
+  /** Made when the module is encoded. */
   builder?: FunctionBuilder;
 }
 
@@ -78,8 +78,6 @@ export class ModuleBuilder {
   readonly #elements: { table: number; offset: number; functions: readonly FunctionRef[] }[] = [];
   readonly #data: { offset: number; bytes: Uint8Array }[] = [];
   #importedFunctions = 0;
-  #importedGlobals = 0;
-  #importedTables = 0;
   #encoding = false;
 
   /** Index of a function type, for `callIndirect`. */
@@ -119,24 +117,6 @@ export class ModuleBuilder {
     this.#import(module, name, ExternalKind.FUNCTION, (out) => out.u32(type));
     const index = this.#importedFunctions++;
     return new FunctionRef(name, params, results, () => index);
-  }
-
-  importGlobal<T extends ValueType>(module: string, name: string, type: T, mutable = false): GlobalRef<T> {
-    if (this.#globals.length > 0) throw new Error(`wasm global import ${name} declared after a global`);
-    this.#import(module, name, ExternalKind.GLOBAL, (out) => {
-      out.byte(type);
-      out.byte(mutable ? 1 : 0);
-    });
-    return new GlobalRef(this.#importedGlobals++, type);
-  }
-
-  importTable(module: string, name: string, min: number): TableRef {
-    if (this.#tables.length > 0) throw new Error(`wasm table import ${name} declared after a table`);
-    this.#import(module, name, ExternalKind.TABLE, (out) => {
-      out.append([0x70, 0]);
-      out.u32(min);
-    });
-    return { index: this.#importedTables++ };
   }
 
   /** Define a function. The body gets its parameters as variables; it must `return` where there is a result. */
@@ -179,11 +159,11 @@ export class ModuleBuilder {
     emitExpr(type === I32 ? i32(initial) : type === I64 ? i64(initial) : f64(Number(initial)), out);
     out.byte(0x0b);
     this.#globals.push(out);
-    return new GlobalRef(this.#importedGlobals + this.#globals.length - 1, type);
+    return new GlobalRef(this.#globals.length - 1, type);
   }
 
   table(min: number, max = min): TableRef {
-    return { index: this.#importedTables + this.#tables.push({ min, max }) - 1 };
+    return { index: this.#tables.push({ min, max }) - 1 };
   }
 
   /** Fill a table from `offset` on. */
@@ -281,11 +261,6 @@ export class ModuleBuilder {
       }
     });
     return out.bytes.slice();
-  }
-
-  /** Size in bytes of each encoded function body, after `encode`; for reports on generated code. */
-  get functionSizes(): readonly { readonly name: string; readonly size: number }[] {
-    return this.#functions.map((d) => ({ name: d.name, size: d.builder?.code.length ?? 0 }));
   }
 }
 
