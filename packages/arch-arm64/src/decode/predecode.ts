@@ -58,7 +58,7 @@ function decodeOne(
   word: Expr<I32>,
   pageOffset: Expr<I32>,
 ): void {
-  const w = new Word(d.pattern, word, <T extends I32 | I64>(e: Expr<T>) => f.temp(e));
+  const w = new Word<string>(d.pattern, word, <T extends I32 | I64>(e: Expr<T>) => f.temp(e));
   if (d.valid !== undefined)
     f.if(eqz(d.valid(w)), () => {
       f.store("i32_16", record, i32(HANDLER.UNDEFINED));

@@ -28,7 +28,7 @@ export function decode(word: number): Decoded | undefined {
   index ??= candidates(DESCRIPTIONS);
   const description = index[word >>> 21]?.find((d) => matches(d.pattern, word));
   if (description === undefined) return undefined;
-  const w = new Word(description.pattern, i32(word), (e) => e);
+  const w = new Word<string>(description.pattern, i32(word), (e) => e);
   if (description.valid !== undefined && known(description.valid(w)) === 0) return undefined;
   const statics: Record<string, number> = {};
   for (const s of description.statics) statics[s.name] = known(s.of(w));

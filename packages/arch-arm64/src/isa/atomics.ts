@@ -74,9 +74,9 @@ const atomicOperation = define({
     }
   },
   syntax: (f) => {
-    const sf = +(f["size"] === 3);
-    const suffix = `${f["A"] ? "a" : ""}${f["R"] ? "l" : ""}${["b", "h", "", ""][f["size"] as 0]}`;
-    return `ld${OPERATION[f["opc"] as 0]}${suffix} ${reg(sf, f["Rs"])}, ${reg(sf, f["Rt"])}, [${regSp(1, f["Rn"])}]`;
+    const sf = +(f.size === 3);
+    const suffix = `${f.A ? "a" : ""}${f.R ? "l" : ""}${["b", "h", "", ""][f.size as 0]}`;
+    return `ld${OPERATION[f.opc as 0]}${suffix} ${reg(sf, f.Rs)}, ${reg(sf, f.Rt)}, [${regSp(1, f.Rn)}]`;
   },
   test: { memoryBytes: 8 },
 });
@@ -94,9 +94,9 @@ const swap = define({
     c.setX("d", atomicRmw("xchg", ATOMIC_KIND[size as 0], host, value) as Expr<I64>);
   },
   syntax: (f) => {
-    const sf = +(f["size"] === 3);
-    const suffix = `${f["A"] ? "a" : ""}${f["R"] ? "l" : ""}${["b", "h", "", ""][f["size"] as 0]}`;
-    return `swp${suffix} ${reg(sf, f["Rs"])}, ${reg(sf, f["Rt"])}, [${regSp(1, f["Rn"])}]`;
+    const sf = +(f.size === 3);
+    const suffix = `${f.A ? "a" : ""}${f.R ? "l" : ""}${["b", "h", "", ""][f.size as 0]}`;
+    return `swp${suffix} ${reg(sf, f.Rs)}, ${reg(sf, f.Rt)}, [${regSp(1, f.Rn)}]`;
   },
   test: { memoryBytes: 8 },
 });
@@ -112,8 +112,7 @@ const loadAcquireRcpc = define({
     const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host) as Expr<I64>);
   },
-  syntax: (f) =>
-    `ldapr${["b", "h", "", ""][f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, [${regSp(1, f["Rn"])}]`,
+  syntax: (f) => `ldapr${["b", "h", "", ""][f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, [${regSp(1, f.Rn)}]`,
   test: { memoryBytes: 8 },
 });
 

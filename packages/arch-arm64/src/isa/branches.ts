@@ -6,7 +6,7 @@ import { readReg } from "./arithmetic.ts";
 import { type Description, define, Flow } from "./description.ts";
 import { CONDITION_NAME, hex, immediate, reg, signExtend } from "./syntax.ts";
 
-const target = (pc: number, imm: number | undefined, bits: number) => hex(pc + signExtend(imm as number, bits) * 4);
+const target = (pc: number, imm: number, bits: number) => hex(pc + signExtend(imm, bits) * 4);
 const SKIP = { skip: "leaves straight-line code" };
 
 const branchImmediate = (link: boolean): Description =>
@@ -19,7 +19,7 @@ const branchImmediate = (link: boolean): Description =>
       if (link) c.link();
       c.branch();
     },
-    syntax: (f, pc) => `${link ? "bl" : "b"} ${target(pc, f["imm26"], 26)}`,
+    syntax: (f, pc) => `${link ? "bl" : "b"} ${target(pc, f.imm26, 26)}`,
     test: SKIP,
   });
 
@@ -30,7 +30,7 @@ const branchConditional = define({
   operands: (w) => ({ imm: shl(w.signed("imm19"), 2) }),
   flow: Flow.CONDITIONAL,
   execute: (c, { cond }) => c.branchIf(c.condition(cond)),
-  syntax: (f, pc) => `b.${CONDITION_NAME[f["cond"] as 0]} ${target(pc, f["imm19"], 19)}`,
+  syntax: (f, pc) => `b.${CONDITION_NAME[f.cond as 0]} ${target(pc, f.imm19, 19)}`,
   test: SKIP,
 });
 
@@ -44,7 +44,7 @@ const compareAndBranch = define({
     const value = readReg(c, sf, "n") as Expr<I32>;
     c.branchIf(op ? ne(value, 0) : eqz(value));
   },
-  syntax: (f, pc) => `cb${f["op"] ? "n" : ""}z ${reg(f["sf"], f["Rt"])}, ${target(pc, f["imm19"], 19)}`,
+  syntax: (f, pc) => `cb${f.op ? "n" : ""}z ${reg(f.sf, f.Rt)}, ${target(pc, f.imm19, 19)}`,
   test: SKIP,
 });
 
@@ -63,8 +63,8 @@ const testAndBranch = define({
     c.branchIf(op ? bit : eqz(bit));
   },
   syntax: (f, pc) => {
-    const bit = ((f["b5"] as number) << 5) | (f["b40"] as number);
-    return `tb${f["op"] ? "n" : ""}z ${reg(f["b5"], f["Rt"])}, #${bit}, ${target(pc, f["imm14"], 14)}`;
+    const bit = (f.b5 << 5) | f.b40;
+    return `tb${f.op ? "n" : ""}z ${reg(f.b5, f.Rt)}, #${bit}, ${target(pc, f.imm14, 14)}`;
   },
   test: SKIP,
 });
@@ -83,11 +83,7 @@ const branchRegister = define({
     c.branchTo(to);
   },
   syntax: (f) =>
-    f["opc"] === 2
-      ? f["Rn"] === 30
-        ? "ret"
-        : `ret ${reg(1, f["Rn"])}`
-      : `${f["opc"] ? "blr" : "br"} ${reg(1, f["Rn"])}`,
+    f.opc === 2 ? (f.Rn === 30 ? "ret" : `ret ${reg(1, f.Rn)}`) : `${f.opc ? "blr" : "br"} ${reg(1, f.Rn)}`,
   test: SKIP,
 });
 
@@ -112,7 +108,7 @@ const exception = (
     operands: (w) => ({ imm: w.field("imm16") }),
     flow: Flow.SYSTEM,
     execute: (c) => c.exception(kind, kind === "undefined" ? undefined : c.imm()),
-    syntax: (f) => `${name} ${immediate(f["imm16"] as number)}`,
+    syntax: (f) => `${name} ${immediate(f.imm16)}`,
     test: SKIP,
   });
 
@@ -122,7 +118,7 @@ const permanentlyUndefined = define({
   flow: Flow.SYSTEM,
   operands: () => ({ imm: i32(0) }),
   execute: (c) => c.exception("undefined"),
-  syntax: (f) => `udf #${f["imm16"]}`,
+  syntax: (f) => `udf #${f.imm16}`,
   test: SKIP,
 });
 

@@ -115,7 +115,7 @@ const aes: readonly Description[] = [
             : substitute(c, "aes.forward", sBox, state),
         );
       },
-      syntax: (f) => `${decrypt ? "aesd" : "aese"} v${f["Rd"]}.16b, v${f["Rn"]}.16b`,
+      syntax: (f) => `${decrypt ? "aesd" : "aese"} v${f.Rd}.16b, v${f.Rn}.16b`,
     }),
   ),
   define({
@@ -125,7 +125,7 @@ const aes: readonly Description[] = [
     operands: unarySlots,
     fp: true,
     execute: (c) => c.setV("d", mixColumns(c, c.temp(c.v("n")))),
-    syntax: (f) => `aesmc v${f["Rd"]}.16b, v${f["Rn"]}.16b`,
+    syntax: (f) => `aesmc v${f.Rd}.16b, v${f.Rn}.16b`,
   }),
   define({
     name: "AESIMC",
@@ -139,7 +139,7 @@ const aes: readonly Description[] = [
       const sum = c.temp(vxor(v, rotateColumn(v, 2)));
       c.setV("d", mixColumns(c, c.temp(vxor(v, double(c.temp(double(sum)))))));
     },
-    syntax: (f) => `aesimc v${f["Rd"]}.16b, v${f["Rn"]}.16b`,
+    syntax: (f) => `aesimc v${f.Rd}.16b, v${f.Rn}.16b`,
   }),
 ];
 
@@ -184,7 +184,7 @@ const sha1Rounds = (
       }
       c.setV("d", vectorOf(c, x));
     },
-    syntax: (f) => `${mnemonic} q${f["Rd"]}, s${f["Rn"]}, v${f["Rm"]}.4s`,
+    syntax: (f) => `${mnemonic} q${f.Rd}, s${f.Rn}, v${f.Rm}.4s`,
   }),
 );
 
@@ -213,7 +213,7 @@ const sha256Hash = [0, 1].map((part2) =>
       }
       c.setV("d", vectorOf(c, part2 ? y : x));
     },
-    syntax: (f) => `${part2 ? "sha256h2" : "sha256h"} q${f["Rd"]}, q${f["Rn"]}, v${f["Rm"]}.4s`,
+    syntax: (f) => `${part2 ? "sha256h2" : "sha256h"} q${f.Rd}, q${f.Rn}, v${f.Rm}.4s`,
   }),
 );
 
@@ -229,7 +229,7 @@ const schedule: readonly Description[] = [
       const middle = shuffle(d, c.v("n"), [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
       c.setV("d", vxor(vxor(middle, d), c.v("m")));
     },
-    syntax: (f) => `sha1su0 v${f["Rd"]}.4s, v${f["Rn"]}.4s, v${f["Rm"]}.4s`,
+    syntax: (f) => `sha1su0 v${f.Rd}.4s, v${f.Rn}.4s, v${f.Rm}.4s`,
   }),
   define({
     name: "SHA256SU1",
@@ -248,7 +248,7 @@ const schedule: readonly Description[] = [
       const r3 = c.temp(add(add(sigma1(r1), d[3]), m[0]));
       c.setV("d", vectorOf(c, [r0, r1, r2, r3]));
     },
-    syntax: (f) => `sha256su1 v${f["Rd"]}.4s, v${f["Rn"]}.4s, v${f["Rm"]}.4s`,
+    syntax: (f) => `sha256su1 v${f.Rd}.4s, v${f.Rn}.4s, v${f.Rm}.4s`,
   }),
   define({
     name: "SHA1H",
@@ -257,7 +257,7 @@ const schedule: readonly Description[] = [
     operands: unarySlots,
     fp: true,
     execute: (c) => c.setVLow("d", toI64U(rotl(extractLane("i32x4.extract_lane", c.v("n"), 0), 30))),
-    syntax: (f) => `sha1h s${f["Rd"]}, s${f["Rn"]}`,
+    syntax: (f) => `sha1h s${f.Rd}, s${f.Rn}`,
   }),
   define({
     name: "SHA1SU1",
@@ -275,7 +275,7 @@ const schedule: readonly Description[] = [
         vectorOf(c, [r0, c.temp(rotl(t[1], 1)), c.temp(rotl(t[2], 1)), c.temp(xor(rotl(t[3], 1), rotl(t[0], 2)))]),
       );
     },
-    syntax: (f) => `sha1su1 v${f["Rd"]}.4s, v${f["Rn"]}.4s`,
+    syntax: (f) => `sha1su1 v${f.Rd}.4s, v${f.Rn}.4s`,
   }),
   define({
     name: "SHA256SU0",
@@ -297,7 +297,7 @@ const schedule: readonly Description[] = [
         ),
       );
     },
-    syntax: (f) => `sha256su0 v${f["Rd"]}.4s, v${f["Rn"]}.4s`,
+    syntax: (f) => `sha256su0 v${f.Rd}.4s, v${f.Rn}.4s`,
   }),
 ];
 

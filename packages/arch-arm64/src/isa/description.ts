@@ -29,7 +29,7 @@ import type { Feature } from "../cpu/features.ts";
 import { L } from "../state/layout.ts";
 import { add, and, type Expr, eq, type I32, type I64, i32, shl, shrS, shrU } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
-import { type BitField, type Pattern, parsePattern } from "./pattern.ts";
+import { type BitField, type FieldsOf, type Pattern, parsePattern } from "./pattern.ts";
 
 /** Where a record keeps an operand. d, n, m and a hold register offsets, 16 bits each. */
 export type Slot = "d" | "n" | "m" | "a";
@@ -48,8 +48,11 @@ export interface Operands {
   readonly imm64?: Expr<I64>;
 }
 
-/** Fields of an instruction word as expressions; they fold to constants when the word is one. */
-export class Word {
+/**
+ * Fields of an instruction word as expressions; they fold to constants when the word is one. `Fields` are their names: a
+ * function that takes `Word<"Rn">` works for every pattern that has an Rn, and for no other.
+ */
+export class Word<in Fields extends string = never> {
   readonly #pattern: Pattern;
   readonly word: Expr<I32>;
   /** Names a value when the predecoder is generated; the identity when the word is a constant. */
@@ -67,31 +70,31 @@ export class Word {
     return field;
   }
   /** Unsigned value of a field. */
-  field(name: string): Expr<I32> {
+  field(name: Fields): Expr<I32> {
     const { shift, width } = this.#field(name);
     return and(shrU(this.word, shift), width === 32 ? -1 : (1 << width) - 1);
   }
   /** Two's complement value of a field. */
-  signed(name: string): Expr<I32> {
+  signed(name: Fields): Expr<I32> {
     const { shift, width } = this.#field(name);
     return shrS(shl(this.word, 32 - shift - width), 32 - width);
   }
   /** Offset of X<n>; register 31 reads as zero. Never write through it. */
-  xSlot(name: string): Expr<I32> {
+  xSlot(name: Fields): Expr<I32> {
     return add(shl(this.field(name), 3), L.X);
   }
   /** Offset of X<n> as a destination; what is written to register 31 is lost. */
-  sinkSlot(name: string): Expr<I32> {
+  sinkSlot(name: Fields): Expr<I32> {
     const n = this.field(name);
     return shl(add(n, shl(eq(n, 31), 1)), 3);
   }
   /** Offset of X<n>, or of SP for register 31; as source or destination. */
-  spSlot(name: string): Expr<I32> {
+  spSlot(name: Fields): Expr<I32> {
     const n = this.field(name);
     return shl(add(n, eq(n, 31)), 3);
   }
   /** Offset of V<n>. */
-  vSlot(name: string): Expr<I32> {
+  vSlot(name: Fields): Expr<I32> {
     return add(shl(this.field(name), 4), L.V);
   }
 }
@@ -100,11 +103,13 @@ if (L.X !== 0 || L.ZERO !== 8 * 31 || L.SP !== 8 * 32 || L.SINK !== 8 * 33)
   throw new Error("BUG: register slots moved");
 
 /** A static: a field by name, or a computed value with the number of values that it can take (0 to count - 1). */
-export type Static = string | { readonly count: number; readonly of: (w: Word) => Expr<I32> };
+export type Static<Fields extends string = string> =
+  | Fields
+  | { readonly count: number; readonly of: (w: Word<Fields>) => Expr<I32> };
 /** Values of a description's statics for one handler. */
 export type StaticValues<S extends string = string> = { readonly [name in S]: number };
 /** Field values of one word, for the disassembler. */
-export type FieldValues = { readonly [name: string]: number };
+export type FieldValues<Fields extends string = string> = { readonly [name in Fields]: number };
 
 /** How an instruction can move PC. */
 export const Flow = {
@@ -129,17 +134,17 @@ export interface TestConstraints {
   readonly memoryBytes?: number;
 }
 
-export interface DescriptionOptions<S extends string> {
+export interface DescriptionOptions<P extends string, S extends string> {
   /** The Arm ARM's title of the class. Unique. */
   readonly name: string;
   /** See `pattern.ts`. Where two patterns match a word, the one that fixes more bits wins. */
-  readonly pattern: string;
-  readonly statics?: { readonly [name in S]: Static };
+  readonly pattern: P;
+  readonly statics?: { readonly [name in S]: Static<FieldsOf<P>> };
   /** Whether a combination of statics is allocated; the rest is UNDEFINED. */
   readonly allocated?: (statics: StaticValues<NoInfer<S>>) => boolean;
   /** Whether a word is allocated where statics do not decide it: zero is UNDEFINED. */
-  readonly valid?: (w: Word) => Expr<I32>;
-  readonly operands?: (w: Word) => Operands;
+  readonly valid?: (w: Word<FieldsOf<P>>) => Expr<I32>;
+  readonly operands?: (w: Word<FieldsOf<P>>) => Operands;
   readonly flow?: Flow;
   /** Exists only in CPUs with this feature; decided by statics where one pattern covers more than one feature. */
   readonly feature?: Feature | ((statics: StaticValues<NoInfer<S>>) => Feature | undefined);
@@ -149,18 +154,24 @@ export interface DescriptionOptions<S extends string> {
   readonly fp?: boolean;
   readonly execute: (c: Context, statics: StaticValues<NoInfer<S>>) => void;
   /** Assembly text without alias substitution, as `objdump -M no-aliases` prints it. `pc` for PC-relative ones. */
-  readonly syntax: (f: FieldValues, pc: number) => string;
+  readonly syntax: (f: FieldValues<FieldsOf<P>>, pc: number) => string;
   readonly test?: TestConstraints;
 }
 
+/** A word whose pattern is not known when compiling. */
+export type AnyWord = Word<string>;
 /** A description, checked and with its pattern parsed. */
 export interface Description {
   readonly name: string;
   readonly pattern: Pattern;
-  readonly statics: readonly { readonly name: string; readonly count: number; readonly of: (w: Word) => Expr<I32> }[];
+  readonly statics: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly of: (w: AnyWord) => Expr<I32>;
+  }[];
   readonly allocated: (statics: StaticValues) => boolean;
-  readonly valid: ((w: Word) => Expr<I32>) | undefined;
-  readonly operands: (w: Word) => Operands;
+  readonly valid: ((w: AnyWord) => Expr<I32>) | undefined;
+  readonly operands: (w: AnyWord) => Operands;
   readonly flow: Flow;
   readonly feature: ((statics: StaticValues) => Feature | undefined) | undefined;
   readonly absent: "undefined" | "nop";
@@ -171,13 +182,15 @@ export interface Description {
 }
 
 /** Check and complete a description. Descriptions are collected in arrays, one a file; see `isa/index.ts`. */
-export function define<S extends string = never>(options: DescriptionOptions<S>): Description {
+export function define<const P extends string, S extends string = never>(
+  options: DescriptionOptions<P, S>,
+): Description {
   const pattern = parsePattern(options.pattern);
   const statics = Object.entries<Static>(options.statics ?? {}).map(([name, value]) => {
     if (typeof value !== "string") return { name, ...value };
     const field = pattern.fields.get(value);
     if (field === undefined) throw new Error(`${options.name}: no field ${value}`);
-    return { name, count: 1 << field.width, of: (w: Word) => w.field(value) };
+    return { name, count: 1 << field.width, of: (w: AnyWord) => w.field(value) };
   });
   const { feature } = options;
   return {
@@ -192,7 +205,7 @@ export function define<S extends string = never>(options: DescriptionOptions<S>)
     absent: options.absent ?? "undefined",
     fp: options.fp ?? false,
     execute: options.execute as (c: Context, statics: StaticValues) => void,
-    syntax: options.syntax,
+    syntax: options.syntax as Description["syntax"],
     test: options.test ?? {},
   };
 }
@@ -215,7 +228,7 @@ export function* staticCombinations(
 }
 
 /** Rank of a word's combination of statics: an expression over the word. */
-export function staticRank(d: Description, w: Word): Expr<I32> {
+export function staticRank(d: Description, w: AnyWord): Expr<I32> {
   let rank: Expr<I32> = i32(0);
   for (const s of d.statics) rank = add(rank.hasEffects ? rank : mulConst(rank, s.count), s.of(w));
   return rank;

@@ -33,7 +33,7 @@ import { type Description, define, type Operands, type Word } from "./descriptio
 import { hex, immediate, reg, regSp, signExtend } from "./syntax.ts";
 
 /** DecodeBitMasks for logical immediates, 64 bits wide. Source: DDI 0487, shared/functions/common/DecodeBitMasks. */
-function bitMask(w: Word): Expr<I64> {
+function bitMask(w: Word<"imms" | "immr" | "N">): Expr<I64> {
   const levels = w.temp(bitMaskLevels(w));
   const s = w.temp(and(w.field("imms"), levels));
   const r = w.temp(and(w.field("immr"), levels));
@@ -50,12 +50,12 @@ function bitMask(w: Word): Expr<I64> {
   return pattern;
 }
 /** Element size - 1: 1, 3, 7, 15, 31 or 63; the highest set bit of N:NOT(imms) decides. */
-function bitMaskLevels(w: Word): Expr<I32> {
+function bitMaskLevels(w: Word<"N" | "imms">): Expr<I32> {
   const key = or(shl(w.field("N"), 6), xor(w.field("imms"), 63));
   return shrU(i32(0x7fffffff), clz(w.temp(key)));
 }
 /** N:NOT(imms) above 1, N clear for W registers, and not all ones in an element. */
-function bitMaskValid(w: Word): Expr<I32> {
+function bitMaskValid(w: Word<"N" | "imms" | "sf">): Expr<I32> {
   const key = w.temp(or(shl(w.field("N"), 6), xor(w.field("imms"), 63)));
   const levels = w.temp(shrU(i32(0x7fffffff), clz(key)));
   const notAllOnes = ne(and(w.field("imms"), levels), levels);
@@ -86,8 +86,8 @@ const pcRelative = (page: boolean): Description =>
     },
     execute: (c) => c.setX("d", add(page ? and(c.pc(), -4096) : c.pc(), c.imm64())),
     syntax: (f, pc) => {
-      const offset = signExtend(((f["immhi"] as number) << 2) | (f["immlo"] as number), 21);
-      return `${page ? "adrp" : "adr"} ${reg(1, f["Rd"])}, ${hex(page ? pc - (pc % 4096) + offset * 4096 : pc + offset)}`;
+      const offset = signExtend((f.immhi << 2) | f.immlo, 21);
+      return `${page ? "adrp" : "adr"} ${reg(1, f.Rd)}, ${hex(page ? pc - (pc % 4096) + offset * 4096 : pc + offset)}`;
     },
     test: { skip: "reads PC" },
   });
@@ -103,8 +103,7 @@ const moveWide = define({
     return { d: w.sinkSlot("Rd"), imm64: select(w.field("sf"), value, and(value, 0xffff_ffff)) };
   },
   execute: (c) => c.setX("d", c.imm64()),
-  syntax: (f) =>
-    `mov${f["op"] ? "z" : "n"} ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
+  syntax: (f) => `mov${f.op ? "z" : "n"} ${reg(f.sf, f.Rd)}, ${immediate(f.imm16)}${f.hw ? `, lsl #${16 * f.hw}` : ""}`,
 });
 
 const moveKeep = define({
@@ -117,8 +116,7 @@ const moveKeep = define({
     const kept = and(c.x("d"), BigInt.asUintN(sf ? 64 : 32, ~(0xffffn << BigInt(16 * hw))));
     c.setX("d", or(kept, shl(toI64U(c.imm()), 16 * hw)));
   },
-  syntax: (f) =>
-    `movk ${reg(f["sf"], f["Rd"])}, ${immediate(f["imm16"] as number)}${f["hw"] ? `, lsl #${16 * (f["hw"] as number)}` : ""}`,
+  syntax: (f) => `movk ${reg(f.sf, f.Rd)}, ${immediate(f.imm16)}${f.hw ? `, lsl #${16 * f.hw}` : ""}`,
 });
 
 const addSubImmediate = define({
@@ -132,8 +130,8 @@ const addSubImmediate = define({
   }),
   execute: (c, { sf, op, S }) => addSub(c, sf, op, S, readReg(c, sf, "n"), sf ? toI64U(c.imm()) : c.imm()),
   syntax: (f) =>
-    `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${f["S"] ? reg(f["sf"], f["Rd"]) : regSp(f["sf"], f["Rd"])}, ${regSp(f["sf"], f["Rn"])}, ` +
-    `${immediate(f["imm12"] as number)}${f["sh"] ? ", lsl #12" : ""}`,
+    `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, ` +
+    `${immediate(f.imm12)}${f.sh ? ", lsl #12" : ""}`,
 });
 
 const LOGICAL_NAME = ["and", "orr", "eor", "ands"] as const;
@@ -158,9 +156,9 @@ const logicalImmediate = define({
     } else writeReg(c, sf, "d", opc === 0 ? and(a, b as never) : opc === 1 ? or(a, b as never) : xor(a, b as never));
   },
   syntax: (f) => {
-    const mask = decodeBitMask(f["N"] as number, f["imms"] as number, f["immr"] as number);
-    const value = f["sf"] ? BigInt.asUintN(64, mask) : mask & 0xffffffffn;
-    return `${LOGICAL_NAME[f["opc"] as 0]} ${f["opc"] === 3 ? reg(f["sf"], f["Rd"]) : regSp(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${immediate(value)}`;
+    const mask = decodeBitMask(f.N, f.imms, f.immr);
+    const value = f.sf ? BigInt.asUintN(64, mask) : mask & 0xffffffffn;
+    return `${LOGICAL_NAME[f.opc as 0]} ${f.opc === 3 ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${immediate(value)}`;
   },
 });
 
@@ -196,8 +194,7 @@ const bitField = define({
       writeReg(c, sf, "d", or(and(readReg(c, sf, "d") as Expr<I32>, not(field)), shrU(placed, right)));
     }
   },
-  syntax: (f) =>
-    `${["sbfm", "bfm", "ubfm"][f["opc"] as number]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, #${f["immr"]}, #${f["imms"]}`,
+  syntax: (f) => `${["sbfm", "bfm", "ubfm"][f.opc]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, #${f.immr}, #${f.imms}`,
 });
 
 const extract = define({
@@ -217,7 +214,7 @@ const extract = define({
     const high = shl(shl(readReg(c, sf, "n") as Expr<I32>, sub((sf ? i64(63) : i32(31)) as Expr<I32>, count)), 1);
     writeReg(c, sf, "d", or(shrU(low, count), high));
   },
-  syntax: (f) => `extr ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, #${f["imms"]}`,
+  syntax: (f) => `extr ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, #${f.imms}`,
 });
 
 export const DP_IMMEDIATE: readonly Description[] = [

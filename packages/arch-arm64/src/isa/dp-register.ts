@@ -46,17 +46,20 @@ import {
 } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, crcHelper } from "./crc32.ts";
-import { type Description, define, type Word } from "./description.ts";
+import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { CONDITION_NAME, EXTEND_NAME, reg, regSp, SHIFT_NAME } from "./syntax.ts";
 
 type Same = Expr<I32>;
 
 /** LSL #0 needs no shift: it has a handler of its own because it is the common case. */
-const shiftStatic = { count: 5, of: (w: Word) => select(eqz(w.field("imm6")), i32(4), w.field("shift")) };
+const shiftStatic = {
+  count: 5,
+  of: (w: Word<"imm6" | "shift">) => select(eqz(w.field("imm6")), i32(4), w.field("shift")),
+};
 /** A shift count of 32 or more is unallocated for W registers. */
-const shiftFits = (w: Word) => or(w.field("sf"), eqz(and(w.field("imm6"), 32)));
-const shiftText = (f: { readonly [k: string]: number }) =>
-  f["imm6"] || f["shift"] ? `, ${SHIFT_NAME[f["shift"] as 0]} #${f["imm6"]}` : "";
+const shiftFits = (w: Word<"sf" | "imm6">) => or(w.field("sf"), eqz(and(w.field("imm6"), 32)));
+const shiftText = (f: FieldValues<"imm6" | "shift">) =>
+  f.imm6 || f.shift ? `, ${SHIFT_NAME[f.shift as 0]} #${f.imm6}` : "";
 
 const addSubShifted = define({
   name: "ADD/SUB (shifted register)",
@@ -67,7 +70,7 @@ const addSubShifted = define({
   operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.xSlot("Rn"), m: w.xSlot("Rm"), imm: w.field("imm6") }),
   execute: (c, { sf, op, S, shift }) => addSub(c, sf, op, S, readReg(c, sf, "n"), shiftedReg(c, sf, shift, "m")),
   syntax: (f) =>
-    `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
+    `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}${shiftText(f)}`,
 });
 
 const addSubExtended = define({
@@ -86,8 +89,8 @@ const addSubExtended = define({
     addSub(c, sf, op, S, readReg(c, sf, "n"), sf ? extended : toI32(extended));
   },
   syntax: (f) =>
-    `${f["op"] ? "sub" : "add"}${f["S"] ? "s" : ""} ${f["S"] ? reg(f["sf"], f["Rd"]) : regSp(f["sf"], f["Rd"])}, ${regSp(f["sf"], f["Rn"])}, ` +
-    `${reg((f["sf"] as number) & +(((f["option"] as number) & 3) === 3), f["Rm"])}, ${EXTEND_NAME[f["option"] as 0]}${f["imm3"] ? ` #${f["imm3"]}` : ""}`,
+    `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, ` +
+    `${reg(f.sf & +((f.option & 3) === 3), f.Rm)}, ${EXTEND_NAME[f.option as 0]}${f.imm3 ? ` #${f.imm3}` : ""}`,
 });
 
 const addSubCarry = define({
@@ -108,8 +111,7 @@ const addSubCarry = define({
     c.setFlags(result, or(ltU(partial, a), ltU(result, partial)), and(xor(a, result), xor(b, result)));
     writeReg(c, sf, "d", result);
   },
-  syntax: (f) =>
-    `${f["op"] ? "sbc" : "adc"}${f["S"] ? "s" : ""} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+  syntax: (f) => `${f.op ? "sbc" : "adc"}${f.S ? "s" : ""} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}`,
 });
 
 /** RMIF: bits of a rotated register into the flags that `mask` names (FEAT_FlagM). */
@@ -122,7 +124,7 @@ const rotateIntoFlags = define({
     const rotated = toI32(rotr(c.x("n"), toI64U(c.imm())));
     c.setNzcv(c.temp(or(and(rotated, c.imm2()), and(c.nzcv(), xor(c.imm2(), 15)))));
   },
-  syntax: (f) => `rmif ${reg(1, f["Rn"])}, #${f["imm6"]}, #${f["mask"]}`,
+  syntax: (f) => `rmif ${reg(1, f.Rn)}, #${f.imm6}, #${f.mask}`,
 });
 
 /** SETF8, SETF16: N, Z and V from an 8 or 16-bit value; C stays (FEAT_FlagM). */
@@ -140,7 +142,7 @@ const evaluateIntoFlags = define({
     const v = and(xor(shrU(value, top), shrU(value, top + 1)), 1);
     c.setNzcv(c.temp(or(or(shl(n, 3), shl(z, 2)), or(and(c.nzcv(), 2), v))));
   },
-  syntax: (f) => `setf${f["sz"] ? 16 : 8} ${reg(0, f["Rn"])}`,
+  syntax: (f) => `setf${f.sz ? 16 : 8} ${reg(0, f.Rn)}`,
 });
 
 const LOGICAL = [
@@ -180,7 +182,7 @@ const logicalShifted = define({
     } else writeReg(c, sf, "d", result);
   },
   syntax: (f) =>
-    `${LOGICAL[f["opc"] as 0][f["N"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}${shiftText(f)}`,
+    `${LOGICAL[f.opc as 0][f.N as 0]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}${shiftText(f)}`,
 });
 
 const conditionalSelect = define({
@@ -199,8 +201,8 @@ const conditionalSelect = define({
       [
         ["csel", "csinc"],
         ["csinv", "csneg"],
-      ][f["op"] as 0]?.[f["o2"] as 0]
-    } ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${CONDITION_NAME[f["cond"] as 0]}`,
+      ][f.op as 0]?.[f.o2 as 0]
+    } ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${CONDITION_NAME[f.cond as 0]}`,
 });
 
 const conditionalCompare = (immediate: boolean): Description =>
@@ -227,7 +229,7 @@ const conditionalCompare = (immediate: boolean): Description =>
         () => c.setNzcv(c.imm2()),
       ),
     syntax: (f) =>
-      `${f["op"] ? "ccmp" : "ccmn"} ${reg(f["sf"], f["Rn"])}, ${immediate ? `#0x${(f["imm5"] as number).toString(16)}` : reg(f["sf"], f["Rm"])}, #0x${(f["nzcv"] as number).toString(16)}, ${CONDITION_NAME[f["cond"] as 0]}`,
+      `${f.op ? "ccmp" : "ccmn"} ${reg(f.sf, f.Rn)}, ${immediate ? `#0x${f.imm5.toString(16)}` : reg(f.sf, f.Rm)}, #0x${f.nzcv.toString(16)}, ${CONDITION_NAME[f.cond as 0]}`,
   });
 
 const multiplyAdd = define({
@@ -241,7 +243,7 @@ const multiplyAdd = define({
     writeReg(c, sf, "d", o0 ? subInt(accumulator, product) : addInt(product, accumulator));
   },
   syntax: (f) =>
-    `${f["o0"] ? "msub" : "madd"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}, ${reg(f["sf"], f["Ra"])}`,
+    `${f.o0 ? "msub" : "madd"} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${reg(f.sf, f.Ra)}`,
 });
 
 const multiplyAddLong = define({
@@ -255,7 +257,7 @@ const multiplyAddLong = define({
     c.setX("d", o0 ? sub(c.x("a"), product) : add(c.x("a"), product));
   },
   syntax: (f) =>
-    `${f["U"] ? "u" : "s"}${f["o0"] ? "msubl" : "maddl"} ${reg(1, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(0, f["Rm"])}, ${reg(1, f["Ra"])}`,
+    `${f.U ? "u" : "s"}${f.o0 ? "msubl" : "maddl"} ${reg(1, f.Rd)}, ${reg(0, f.Rn)}, ${reg(0, f.Rm)}, ${reg(1, f.Ra)}`,
 });
 
 /** Bits 127:64 of an unsigned product, from four 32-bit products. Operands must be named. */
@@ -281,7 +283,7 @@ const multiplyHigh = define({
     const high = multiplyHighUnsigned(c, a, b);
     c.setX("d", U ? high : sub(sub(high, and(shrS(a, 63), b)), and(shrS(b, 63), a)));
   },
-  syntax: (f) => `${f["U"] ? "umulh" : "smulh"} ${reg(1, f["Rd"])}, ${reg(1, f["Rn"])}, ${reg(1, f["Rm"])}`,
+  syntax: (f) => `${f.U ? "umulh" : "smulh"} ${reg(1, f.Rd)}, ${reg(1, f.Rn)}, ${reg(1, f.Rm)}`,
 });
 
 const divide = define({
@@ -308,8 +310,7 @@ const divide = define({
       },
     );
   },
-  syntax: (f) =>
-    `${f["S"] ? "sdiv" : "udiv"} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+  syntax: (f) => `${f.S ? "sdiv" : "udiv"} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}`,
 });
 
 const shiftVariable = define({
@@ -322,7 +323,7 @@ const shiftVariable = define({
     writeReg(c, sf, "d", operation(readReg(c, sf, "n") as Same, readReg(c, sf, "m") as Same));
   },
   syntax: (f) =>
-    `${["lslv", "lsrv", "asrv", "rorv"][f["op2"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}, ${reg(f["sf"], f["Rm"])}`,
+    `${["lslv", "lsrv", "asrv", "rorv"][f.op2 as 0]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}`,
 });
 
 const crc32 = define({
@@ -337,7 +338,7 @@ const crc32 = define({
     c.setW("d", call<I32>(crcHelper(c, polynomial), c.w("n"), c.x("m"), i32(8 << sz)));
   },
   syntax: (f) =>
-    `crc32${f["C"] ? "c" : ""}${"bhwx"[f["sz"] as 0]} ${reg(0, f["Rd"])}, ${reg(0, f["Rn"])}, ${reg(+(f["sz"] === 3), f["Rm"])}`,
+    `crc32${f.C ? "c" : ""}${"bhwx"[f.sz as 0]} ${reg(0, f.Rd)}, ${reg(0, f.Rn)}, ${reg(+(f.sz === 3), f.Rm)}`,
 });
 
 /** Exchange neighbouring groups of `bits` bits; `mask` selects the lower group of each pair. */
@@ -389,8 +390,7 @@ const oneSource = define({
     }
     writeReg(c, sf, "d", result);
   },
-  syntax: (f) =>
-    `${f["op"] === 2 && !f["sf"] ? "rev" : ONE_SOURCE[f["op"] as 0]} ${reg(f["sf"], f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
+  syntax: (f) => `${f.op === 2 && !f.sf ? "rev" : ONE_SOURCE[f.op as 0]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}`,
 });
 
 export const DP_REGISTER: readonly Description[] = [

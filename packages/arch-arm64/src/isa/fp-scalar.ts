@@ -10,16 +10,21 @@ import { and, type Expr, type I64, i32, i64, load, or, select, sub, toI64S, toI6
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp, fpcrRounding, fpScalar } from "./fp-helpers.ts";
-import { field, sreg } from "./simd-lanes.ts";
+import { sreg } from "./simd-lanes.ts";
 import { vfpExpandImm32, vfpExpandImm64, vfpImmediateText } from "./simd-permute.ts";
 import { CONDITION_NAME, reg } from "./syntax.ts";
 
 /** ptype as element size: single 2, double 3. The bit is `type`. */
-const sizeOf = (f: FieldValues) => 2 + field(f, "type");
+const sizeOf = (f: FieldValues<"type">) => 2 + f.type;
 const slots = {
-  one: (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn") }),
-  two: (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: w.vSlot("Rm") }),
-  three: (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: w.vSlot("Rm"), a: w.vSlot("Ra") }),
+  one: (w: Word<"Rd" | "Rn">) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn") }),
+  two: (w: Word<"Rd" | "Rn" | "Rm">) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: w.vSlot("Rm") }),
+  three: (w: Word<"Rd" | "Rn" | "Rm" | "Ra">) => ({
+    d: w.vSlot("Rd"),
+    n: w.vSlot("Rn"),
+    m: w.vSlot("Rm"),
+    a: w.vSlot("Ra"),
+  }),
 };
 
 type Run = (c: Context, size: number) => Expr<I64>;
@@ -48,7 +53,7 @@ const oneSource = (
     operands: slots.one,
     fp: true,
     execute: (c, { type }) => c.setVLow("d", run(c, 2 + type)),
-    syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}`,
+    syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
   }),
 );
 
@@ -65,8 +70,7 @@ const convert = define({
     const from = SIZE_OF_TYPE[ptype] as number;
     c.setVLow("d", fp.convert(c, from, SIZE_OF_TYPE[opc] as number, fpScalar(c, "n", from)));
   },
-  syntax: (f) =>
-    `fcvt ${sreg(SIZE_OF_TYPE[field(f, "opc")] as number, f["Rd"])}, ${sreg(SIZE_OF_TYPE[field(f, "ptype")] as number, f["Rn"])}`,
+  syntax: (f) => `fcvt ${sreg(SIZE_OF_TYPE[f.opc] as number, f.Rd)}, ${sreg(SIZE_OF_TYPE[f.ptype] as number, f.Rn)}`,
 });
 
 const twoSource = (
@@ -89,7 +93,7 @@ const twoSource = (
     operands: slots.two,
     fp: true,
     execute: (c, { type }) => c.setVLow("d", run(c, 2 + type)),
-    syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}`,
+    syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}, ${sreg(sizeOf(f), f.Rm)}`,
   }),
 );
 
@@ -112,7 +116,8 @@ const threeSource = (["fmadd", "fmsub", "fnmadd", "fnmsub"] as const).map((mnemo
         fp.fma(c, size, o1 ? fp.neg(size, addend) : addend, o0 !== o1 ? fp.neg(size, factor) : factor, m(c, size)),
       );
     },
-    syntax: (f) => `${mnemonic} ${["Rd", "Rn", "Rm", "Ra"].map((name) => sreg(sizeOf(f), f[name])).join(", ")}`,
+    syntax: (f) =>
+      `${mnemonic} ${(["Rd", "Rn", "Rm", "Ra"] as const).map((name) => sreg(sizeOf(f), f[name])).join(", ")}`,
   });
 });
 
@@ -127,8 +132,7 @@ const compare = [0, 1].flatMap((signal) =>
       fp: true,
       execute: (c, { type }) =>
         c.setNzcv(c.temp(fp.compare(c, signal === 1, 2 + type, n(c, 2 + type), withZero ? i64(0) : m(c, 2 + type)))),
-      syntax: (f) =>
-        `fcmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${withZero ? "#0.0" : sreg(sizeOf(f), f["Rm"])}`,
+      syntax: (f) => `fcmp${signal ? "e" : ""} ${sreg(sizeOf(f), f.Rn)}, ${withZero ? "#0.0" : sreg(sizeOf(f), f.Rm)}`,
     }),
   ),
 );
@@ -147,7 +151,7 @@ const conditionalCompare = [0, 1].map((signal) =>
       );
     },
     syntax: (f) =>
-      `fccmp${signal ? "e" : ""} ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}, #0x${field(f, "nzcv").toString(16)}, ${CONDITION_NAME[field(f, "cond")]}`,
+      `fccmp${signal ? "e" : ""} ${sreg(sizeOf(f), f.Rn)}, ${sreg(sizeOf(f), f.Rm)}, #0x${f.nzcv.toString(16)}, ${CONDITION_NAME[f.cond]}`,
   }),
 );
 
@@ -159,7 +163,7 @@ const conditionalSelect = define({
   fp: true,
   execute: (c, { type, cond }) => c.setVLow("d", select(c.condition(cond), n(c, 2 + type), m(c, 2 + type))),
   syntax: (f) =>
-    `fcsel ${["Rd", "Rn", "Rm"].map((name) => sreg(sizeOf(f), f[name])).join(", ")}, ${CONDITION_NAME[field(f, "cond")]}`,
+    `fcsel ${(["Rd", "Rn", "Rm"] as const).map((name) => sreg(sizeOf(f), f[name])).join(", ")}, ${CONDITION_NAME[f.cond]}`,
 });
 
 const immediate = define({
@@ -169,12 +173,12 @@ const immediate = define({
     const imm8 = w.temp(toI64U(w.field("imm8")));
     return {
       d: w.vSlot("Rd"),
-      imm64: select(w.field("type"), w.temp(vfpExpandImm64(w, imm8)), w.temp(vfpExpandImm32(imm8))),
+      imm64: select(w.field("type"), w.temp(vfpExpandImm64(imm8)), w.temp(vfpExpandImm32(imm8))),
     };
   },
   fp: true,
   execute: (c) => c.setVLow("d", c.imm64()),
-  syntax: (f) => `fmov ${sreg(sizeOf(f), f["Rd"])}, #${vfpImmediateText(field(f, "imm8"))}`,
+  syntax: (f) => `fmov ${sreg(sizeOf(f), f.Rd)}, #${vfpImmediateText(f.imm8)}`,
 });
 
 // --------------------------------------------------------------------------------------------- integer conversions
@@ -199,7 +203,7 @@ const toInteger = (
       fp: true,
       execute: (c, { sf, type }) =>
         c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), i32(0), i32(rounding))),
-      syntax: (f) => `${mnemonic} ${reg(f["sf"], f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}`,
+      syntax: (f) => `${mnemonic} ${reg(f.sf, f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
     });
   }),
 );
@@ -212,7 +216,7 @@ const fromInteger = [0, 1].map((unsigned) =>
     fp: true,
     execute: (c, { sf, type }) =>
       c.setVLow("d", fp.fromFixed(c, 2 + type, unsigned === 1, integerOperand(c, sf, unsigned), i32(0))),
-    syntax: (f) => `${unsigned ? "ucvtf" : "scvtf"} ${sreg(sizeOf(f), f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
+    syntax: (f) => `${unsigned ? "ucvtf" : "scvtf"} ${sreg(sizeOf(f), f.Rd)}, ${reg(f.sf, f.Rn)}`,
   }),
 );
 const integerOperand = (c: Context, sf: number, unsigned: number): Expr<I64> =>
@@ -238,9 +242,9 @@ const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemon
       else c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), c.imm(), i32(3)));
     },
     syntax: (f) => {
-      const general = reg(f["sf"], f[toFp ? "Rn" : "Rd"]);
+      const general = reg(f.sf, f[toFp ? "Rn" : "Rd"]);
       const float = sreg(sizeOf(f), f[toFp ? "Rd" : "Rn"]);
-      return `${mnemonic} ${toFp ? `${float}, ${general}` : `${general}, ${float}`}, #${64 - field(f, "scale")}`;
+      return `${mnemonic} ${toFp ? `${float}, ${general}` : `${general}, ${float}`}, #${64 - f.scale}`;
     },
   });
 });
@@ -255,7 +259,7 @@ const move: readonly Description[] = [
     operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
     fp: true,
     execute: (c, { sf }) => c.setX("d", fpScalar(c, "n", 2 + sf)),
-    syntax: (f) => `fmov ${reg(f["sf"], f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}`,
+    syntax: (f) => `fmov ${reg(f.sf, f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
   }),
   define({
     name: "FMOV (general, from W and X)",
@@ -265,7 +269,7 @@ const move: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
     fp: true,
     execute: (c, { sf }) => c.setVLow("d", sf ? c.x("n") : toI64U(c.w("n"))),
-    syntax: (f) => `fmov ${sreg(sizeOf(f), f["Rd"])}, ${reg(f["sf"], f["Rn"])}`,
+    syntax: (f) => `fmov ${sreg(sizeOf(f), f.Rd)}, ${reg(f.sf, f.Rn)}`,
   }),
   define({
     name: "FMOV (general, from the top half)",
@@ -273,7 +277,7 @@ const move: readonly Description[] = [
     operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
     fp: true,
     execute: (c) => c.setX("d", load("i64", c.vAddress("n"), 8)),
-    syntax: (f) => `fmov ${reg(1, f["Rd"])}, v${f["Rn"]}.d[1]`,
+    syntax: (f) => `fmov ${reg(1, f.Rd)}, v${f.Rn}.d[1]`,
   }),
   define({
     name: "FMOV (general, to the top half)",
@@ -281,7 +285,7 @@ const move: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
     fp: true,
     execute: (c) => c.f.store("i64", c.vAddress("d"), c.x("n"), 8),
-    syntax: (f) => `fmov v${f["Rd"]}.d[1], ${reg(1, f["Rn"])}`,
+    syntax: (f) => `fmov v${f.Rd}.d[1], ${reg(1, f.Rn)}`,
   }),
 ];
 

@@ -19,7 +19,7 @@ import {
   toI64U,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
-import { type Description, define } from "./description.ts";
+import { type Description, define, type FieldValues } from "./description.ts";
 import { baseIsSp } from "./load-store-register.ts";
 import { reg, regSp } from "./syntax.ts";
 
@@ -31,7 +31,7 @@ export function truncated(c: Context, size: number, slot: "d" | "n" | "m" | "a")
 }
 
 const SIZE_SUFFIX = ["b", "h", "", ""] as const;
-const base = (f: { readonly [k: string]: number }) => `[${regSp(1, f["Rn"])}]`;
+const base = (f: FieldValues<"Rn">) => `[${regSp(1, f.Rn)}]`;
 const checkBase = (c: Context, sp: number) => {
   if (sp) c.checkSpAlignment();
 };
@@ -48,8 +48,7 @@ const loadExclusive = define({
     c.setExclusive(host, 1 << size, value);
     c.setX("d", value);
   },
-  syntax: (f) =>
-    `ld${f["o0"] ? "a" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) => `ld${f.o0 ? "a" : ""}xr${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -64,7 +63,7 @@ const storeExclusive = define({
     c.setW("d", c.storeExclusive(host, 1 << size, c.temp(truncated(c, size, "m"))));
   },
   syntax: (f) =>
-    `st${f["o0"] ? "l" : ""}xr${SIZE_SUFFIX[f["size"] as 0]} ${reg(0, f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+    `st${f.o0 ? "l" : ""}xr${SIZE_SUFFIX[f.size as 0]} ${reg(0, f.Rs)}, ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -88,7 +87,7 @@ const loadExclusivePair = define({
       c.setX("m", shrU(low, 32));
     }
   },
-  syntax: (f) => `ld${f["o0"] ? "a" : ""}xp ${reg(f["sz"], f["Rt"])}, ${reg(f["sz"], f["Rt2"])}, ${base(f)}`,
+  syntax: (f) => `ld${f.o0 ? "a" : ""}xp ${reg(f.sz, f.Rt)}, ${reg(f.sz, f.Rt2)}, ${base(f)}`,
   test: { memoryBytes: 16 },
 });
 
@@ -103,8 +102,7 @@ const storeExclusivePair = define({
     if (sz) c.setW("d", c.storeExclusive(host, 16, c.temp(c.x("m")), c.temp(c.x("a"))));
     else c.setW("d", c.storeExclusive(host, 8, c.temp(or(toI64U(c.w("m")), shl(toI64U(c.w("a")), 32)))));
   },
-  syntax: (f) =>
-    `st${f["o0"] ? "l" : ""}xp ${reg(0, f["Rs"])}, ${reg(f["sz"], f["Rt"])}, ${reg(f["sz"], f["Rt2"])}, ${base(f)}`,
+  syntax: (f) => `st${f.o0 ? "l" : ""}xp ${reg(0, f.Rs)}, ${reg(f.sz, f.Rt)}, ${reg(f.sz, f.Rt2)}, ${base(f)}`,
   test: { memoryBytes: 16 },
 });
 
@@ -119,8 +117,7 @@ const loadAcquire = define({
     const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
     c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host));
   },
-  syntax: (f) =>
-    `ld${f["o0"] ? "" : "l"}ar${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+  syntax: (f) => `ld${f.o0 ? "" : "l"}ar${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 const storeRelease = define({
@@ -137,9 +134,9 @@ const storeRelease = define({
     });
   },
   syntax: (f) =>
-    `st${f["o0"] ? "" : "l"}lr${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`.replace(
+    `st${f.o0 ? "" : "l"}lr${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`.replace(
       "stllr",
-      f["o0"] ? "stlr" : "stllr",
+      f.o0 ? "stlr" : "stllr",
     ),
   test: { memoryBytes: 8 },
 });
@@ -158,7 +155,7 @@ const compareAndSwap = define({
     c.setX("d", atomicCmpxchg(ATOMIC_KIND[size as 0], host, expected, replacement));
   },
   syntax: (f) =>
-    `cas${f["L"] ? "a" : ""}${f["o0"] ? "l" : ""}${SIZE_SUFFIX[f["size"] as 0]} ${reg(+(f["size"] === 3), f["Rs"])}, ${reg(+(f["size"] === 3), f["Rt"])}, ${base(f)}`,
+    `cas${f.L ? "a" : ""}${f.o0 ? "l" : ""}${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rs)}, ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
   test: { memoryBytes: 8 },
 });
 
@@ -195,10 +192,10 @@ const compareAndSwapPair = define({
     c.setField("i64", c.imm2(), shrU(old, 32));
   },
   syntax: (f) => {
-    const s = (f["Rs4"] as number) * 2;
-    const t = (f["Rt4"] as number) * 2;
-    const r = (n: number) => reg(f["sz"], n);
-    return `casp${f["L"] ? "a" : ""}${f["o0"] ? "l" : ""} ${r(s)}, ${r(s + 1)}, ${r(t)}, ${r(t + 1)}, ${base(f)}`;
+    const s = f.Rs4 * 2;
+    const t = f.Rt4 * 2;
+    const r = (n: number) => reg(f.sz, n);
+    return `casp${f.L ? "a" : ""}${f.o0 ? "l" : ""} ${r(s)}, ${r(s + 1)}, ${r(t)}, ${r(t + 1)}, ${base(f)}`;
   },
   test: { memoryBytes: 16 },
 });

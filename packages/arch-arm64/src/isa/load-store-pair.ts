@@ -49,10 +49,10 @@ const pair = (name: string, mode: "nontemporal" | "post" | "offset" | "pre", bit
       c.setX("m", second);
     },
     syntax: (f) => {
-      const sf = +(f["opc"] !== 0);
-      const offset = signExtend(f["imm7"] as number, 7) * (f["opc"] === 2 ? 8 : 4);
-      const mnemonic = `${f["L"] ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"}${f["opc"] === 1 ? "sw" : ""}`;
-      const base = regSp(1, f["Rn"]);
+      const sf = +(f.opc !== 0);
+      const offset = signExtend(f.imm7, 7) * (f.opc === 2 ? 8 : 4);
+      const mnemonic = `${f.L ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"}${f.opc === 1 ? "sw" : ""}`;
+      const base = regSp(1, f.Rn);
       const place =
         mode === "post"
           ? `[${base}], #${offset}`
@@ -61,7 +61,7 @@ const pair = (name: string, mode: "nontemporal" | "post" | "offset" | "pre", bit
             : offset === 0
               ? `[${base}]`
               : `[${base}, #${offset}]`;
-      return `${mnemonic} ${reg(sf, f["Rt"])}, ${reg(sf, f["Rt2"])}, ${place}`;
+      return `${mnemonic} ${reg(sf, f.Rt)}, ${reg(sf, f.Rt2)}, ${place}`;
     },
     test: { memoryBytes: 16 },
   });

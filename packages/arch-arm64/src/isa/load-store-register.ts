@@ -4,7 +4,7 @@
 import { add, and, type Expr, eq, eqz, I32, type I64, load, select, shl, toI64S, toI64U } from "../wasm/index.ts";
 import { extendReg } from "./arithmetic.ts";
 import type { AccessDescriptor, Context } from "./context.ts";
-import { type Description, define, type StaticValues, type Word } from "./description.ts";
+import { type Description, define, type FieldValues, type StaticValues, type Word } from "./description.ts";
 import { EXTEND_NAME, hex, reg, regSp, signExtend } from "./syntax.ts";
 
 /** opc of the single-register encodings. */
@@ -14,7 +14,7 @@ const OPC = { STORE: 0, LOAD: 1, LOAD_SIGNED_X: 2, LOAD_SIGNED_W: 3 } as const;
 export const singleAllocated = ({ size, opc }: { readonly size: number; readonly opc: number }) =>
   opc < 2 || (opc === OPC.LOAD_SIGNED_X && size < 3) || (opc === OPC.LOAD_SIGNED_W && size < 2);
 /** Whether the base is SP: its alignment is checked then. */
-export const baseIsSp = { count: 2, of: (w: Word) => eq(w.field("Rn"), 31) };
+export const baseIsSp = { count: 2, of: (w: Word<"Rn">) => eq(w.field("Rn"), 31) };
 
 /** Read `1 << size` bytes as a load instruction does: as an i32 for a W destination, else i64. */
 function readMemory(size: number, opc: number, host: Expr<I32>): Expr<I32 | I64> {
@@ -53,7 +53,7 @@ function single(
   else c.setX("d", loaded as Expr<I64>);
 }
 
-const dataSlot = (w: Word) => select(eqz(w.field("opc")), w.xSlot("Rt"), w.sinkSlot("Rt"));
+const dataSlot = (w: Word<"opc" | "Rt">) => select(eqz(w.field("opc")), w.xSlot("Rt"), w.sinkSlot("Rt"));
 const checkBase = (c: Context, s: StaticValues<"sp">) => {
   if (s.sp) c.checkSpAlignment();
 };
@@ -65,11 +65,11 @@ const SUFFIX = [
   ["str", "ldr", "", ""],
 ] as const;
 /** Mnemonic and transfer register: `infix` turns ldrb into ldurb or ldtrb. */
-function transfer(f: { readonly [k: string]: number }, infix = ""): string {
-  const size = f["size"] as number;
-  const opc = f["opc"] as number;
+function transfer(f: FieldValues<"size" | "opc" | "Rt">, infix = ""): string {
+  const size = f.size;
+  const opc = f.opc;
   const name = (SUFFIX[size]?.[opc] ?? "").replace(/^(ld|st)/, `$1${infix}`);
-  return `${name} ${reg(+(size === 3 || opc === 2), f["Rt"])}`;
+  return `${name} ${reg(+(size === 3 || opc === 2), f.Rt)}`;
 }
 const offsetText = (offset: number) => (offset === 0 ? "" : `, #${offset}`);
 
@@ -83,7 +83,7 @@ const unsignedOffset = define({
     checkBase(c, s);
     single(c, s.size, s.opc, add(c.x("n"), toI64U(c.imm())));
   },
-  syntax: (f) => `${transfer(f)}, [${regSp(1, f["Rn"])}${offsetText((f["imm12"] as number) << (f["size"] as number))}]`,
+  syntax: (f) => `${transfer(f)}, [${regSp(1, f.Rn)}${offsetText(f.imm12 << f.size)}]`,
   test: { memoryBytes: 8 },
 });
 
@@ -105,8 +105,8 @@ const imm9 = (mode: "unscaled" | "post" | "unprivileged" | "pre", bits: string):
         single(c, s.size, s.opc, add(base, offset), undefined, mode === "unprivileged" ? { unprivileged: true } : {});
     },
     syntax: (f) => {
-      const offset = signExtend(f["imm9"] as number, 9);
-      const base = regSp(1, f["Rn"]);
+      const offset = signExtend(f.imm9, 9);
+      const base = regSp(1, f.Rn);
       if (mode === "post") return `${transfer(f)}, [${base}], #${offset}`;
       if (mode === "pre") return `${transfer(f)}, [${base}, #${offset}]!`;
       const name = transfer(f, mode === "unscaled" ? "u" : "t");
@@ -115,11 +115,11 @@ const imm9 = (mode: "unscaled" | "post" | "unprivileged" | "pre", bits: string):
     test: { memoryBytes: 8 },
   });
 
-function registerText(f: { readonly [k: string]: number }): string {
-  const option = f["option"] as 0;
-  const amount = f["S"] ? ` #${f["size"]}` : "";
-  const extend = (option as number) === 3 ? (f["S"] ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option]}${amount}`;
-  return `${reg(option & 1, f["Rm"])}${extend}`;
+function registerText(f: FieldValues<"option" | "S" | "size" | "Rm">): string {
+  const option = f.option as 0;
+  const amount = f.S ? ` #${f.size}` : "";
+  const extend = (option as number) === 3 ? (f.S ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option]}${amount}`;
+  return `${reg(option & 1, f.Rm)}${extend}`;
 }
 
 const registerOffset = define({
@@ -139,7 +139,7 @@ const registerOffset = define({
     single(c, s.size, s.opc, add(c.x("n"), offset));
   },
   syntax: (f) => {
-    return `${transfer(f)}, [${regSp(1, f["Rn"])}, ${registerText(f)}]`;
+    return `${transfer(f)}, [${regSp(1, f.Rn)}, ${registerText(f)}]`;
   },
   test: { memoryBytes: 8 },
 });
@@ -158,25 +158,34 @@ const literal = define({
     else c.setX("d", load(opc === 1 ? "i64" : "i64_32s", host));
   },
   syntax: (f, pc) =>
-    `${["ldr", "ldr", "ldrsw", "prfm"][f["opc"] as 0]} ${f["opc"] === 3 ? `#0x${(f["Rt"] as number).toString(16)}` : reg(+(f["opc"] !== 0), f["Rt"])}, ${hex(pc + signExtend(f["imm19"] as number, 19) * 4)}`,
+    `${["ldr", "ldr", "ldrsw", "prfm"][f.opc as 0]} ${f.opc === 3 ? `#0x${f.Rt.toString(16)}` : reg(+(f.opc !== 0), f.Rt)}, ${hex(pc + signExtend(f.imm19, 19) * 4)}`,
   test: { skip: "reads relative to PC" },
 });
 
-/** A prefetch is a hint; nothing is prefetched. `place` writes the operand. */
-const prefetch = (
-  name: string,
-  pattern: string,
-  place: (f: { readonly [k: string]: number }) => string,
-  valid?: (w: Word) => Expr<I32>,
-): Description =>
+/** Prefetches are hints; nothing is prefetched. */
+const prefetchText = (mnemonic: string, f: FieldValues<"Rt" | "Rn">, place: string) =>
+  `${mnemonic} #0x${f.Rt.toString(16).padStart(2, "0")}, [${regSp(1, f.Rn)}${place}]`;
+const prefetch: readonly Description[] = [
   define({
-    name,
-    pattern,
-    ...(valid === undefined ? {} : { valid }),
+    name: "PRFM (immediate)",
+    pattern: "11 111 0 01 10 imm12:12 Rn:5 Rt:5",
     execute: () => {},
-    syntax: (f) =>
-      `${name.split(" ")[0]?.toLowerCase()} #0x${(f["Rt"] as number).toString(16).padStart(2, "0")}, [${regSp(1, f["Rn"])}${place(f)}]`,
-  });
+    syntax: (f) => prefetchText("prfm", f, offsetText(8 * f.imm12)),
+  }),
+  define({
+    name: "PRFUM",
+    pattern: "11 111 0 00 10 0 imm9:9 00 Rn:5 Rt:5",
+    execute: () => {},
+    syntax: (f) => prefetchText("prfum", f, offsetText(signExtend(f.imm9, 9))),
+  }),
+  define({
+    name: "PRFM (register)",
+    pattern: "11 111 0 00 10 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
+    valid: (w) => and(w.field("option"), 2),
+    execute: () => {},
+    syntax: (f) => prefetchText("prfm", f, `, ${registerText({ ...f, size: 3 })}`),
+  }),
+];
 
 export const LOAD_STORE_REGISTER: readonly Description[] = [
   unsignedOffset,
@@ -186,12 +195,5 @@ export const LOAD_STORE_REGISTER: readonly Description[] = [
   imm9("pre", "11"),
   registerOffset,
   literal,
-  prefetch("PRFM (immediate)", "11 111 0 01 10 imm12:12 Rn:5 Rt:5", (f) => offsetText(8 * (f["imm12"] as number))),
-  prefetch("PRFUM", "11 111 0 00 10 0 imm9:9 00 Rn:5 Rt:5", (f) => offsetText(signExtend(f["imm9"] as number, 9))),
-  prefetch(
-    "PRFM (register)",
-    "11 111 0 00 10 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
-    (f) => `, ${registerText({ ...f, size: 3 })}`,
-    (w) => and(w.field("option"), 2),
-  ),
+  ...prefetch,
 ];

@@ -20,6 +20,19 @@ export interface Pattern {
   readonly fields: ReadonlyMap<string, BitField>;
 }
 
+/** The field that a token names; bits and what is not known when compiling name none. */
+type FieldOfToken<Token extends string> = string extends Token
+  ? never
+  : Token extends "" | `${"0" | "1" | "x" | number}${string}`
+    ? never
+    : Token extends `${infer Name}:${number}`
+      ? Name
+      : Token;
+/** Names of a pattern's fields, from its text: `"sf" | "Rn"` for `"sf 00 Rn:5"`. */
+export type FieldsOf<Text extends string> = Text extends `${infer Token} ${infer Rest}`
+  ? FieldOfToken<Token> | FieldsOf<Rest>
+  : FieldOfToken<Text>;
+
 export function parsePattern(text: string): Pattern {
   const fields = new Map<string, BitField>();
   let bit = 32;

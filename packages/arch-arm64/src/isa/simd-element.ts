@@ -23,7 +23,7 @@ import {
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp } from "./fp-helpers.ts";
-import { arrangement, field, lane, laneAt, op, sreg, vreg, width, writeLanes, writeVector } from "./simd-lanes.ts";
+import { arrangement, lane, laneAt, op, sreg, vreg, width, writeLanes, writeVector } from "./simd-lanes.ts";
 import {
   doublingLongScalar,
   readHalf,
@@ -33,11 +33,16 @@ import {
 } from "./simd-three-different.ts";
 import { dotProduct, doublingMultiplyHigh } from "./simd-three-same.ts";
 
-const HEAD = (U: number, opcode: string) => `0 Q ${U} 01111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5`;
-const SCALAR_HEAD = (U: number, opcode: string) => `01 ${U} 11111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5`;
+const HEAD = (U: number, opcode: string) => `0 Q ${U} 01111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5` as const;
+const SCALAR_HEAD = (U: number, opcode: string) => `01 ${U} 11111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5` as const;
 
 /** Halfwords: index H:L:M, register of four bits. Words: H:L. Doublewords: H. The record holds the byte offset. */
-function elementOperands(w: Word): { d: Expr<I32>; n: Expr<I32>; m: Expr<I32>; imm: Expr<I32> } {
+function elementOperands(w: Word<"size" | "M" | "Rm" | "H" | "L" | "Rd" | "Rn">): {
+  d: Expr<I32>;
+  n: Expr<I32>;
+  m: Expr<I32>;
+  imm: Expr<I32>;
+} {
   const halfword = w.temp(eq(w.field("size"), 1));
   const M = w.field("M");
   const number = or(w.field("Rm"), select(halfword, i32(0), shl(M, 4)));
@@ -45,13 +50,16 @@ function elementOperands(w: Word): { d: Expr<I32>; n: Expr<I32>; m: Expr<I32>; i
   return { d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: add(shl(number, 4), L.V), imm: offset };
 }
 
-function element(f: FieldValues): { readonly register: number; readonly index: number } {
-  const size = field(f, "size");
-  const [h, l, m] = [field(f, "H"), field(f, "L"), field(f, "M")];
-  if (size === 1) return { register: field(f, "Rm"), index: (h << 2) | (l << 1) | m };
-  return { register: (m << 4) | field(f, "Rm"), index: size === 3 ? h : (h << 1) | l };
+function element(f: FieldValues<"size" | "H" | "L" | "M" | "Rm">): {
+  readonly register: number;
+  readonly index: number;
+} {
+  const size = f.size;
+  const [h, l, m] = [f.H, f.L, f.M];
+  if (size === 1) return { register: f.Rm, index: (h << 2) | (l << 1) | m };
+  return { register: (m << 4) | f.Rm, index: size === 3 ? h : (h << 1) | l };
 }
-const elementText = (f: FieldValues, letter = "bhsd"[field(f, "size")]) =>
+const elementText = (f: FieldValues<"size" | "H" | "L" | "M" | "Rm">, letter = "bhsd"[f.size]) =>
   `v${element(f).register}.${letter}[${element(f).index}]`;
 
 const splat = (size: number, value: Expr<I64>): Expr<V128> => op("splat", size, size === 3 ? value : toI32(value));
@@ -75,7 +83,7 @@ const same = (
     execute: (c, { Q, size }) =>
       writeVector(c, "d", width(Q), run(c, c.v("n"), splat(size, laneAt(c, "m", size, c.imm())), size)),
     syntax: (f) =>
-      `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], field(f, "size")))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+      `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, f.size))}, ${vreg(f.Rn, arrangement(f.Q, f.size))}, ${elementText(f)}`,
   }),
 );
 
@@ -111,9 +119,8 @@ const high = HIGH.flatMap(([mnemonic, U, opcode, rounding, accumulate]) =>
         );
       },
       syntax: (f) => {
-        const name = (n: number | undefined) =>
-          scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size")));
-        return `${mnemonic} ${name(f["Rd"])}, ${name(f["Rn"])}, ${elementText(f)}`;
+        const name = (n: number) => (scalar ? sreg(f.size, n) : vreg(n, arrangement(f.Q, f.size)));
+        return `${mnemonic} ${name(f.Rd)}, ${name(f.Rn)}, ${elementText(f)}`;
       },
     }),
   ),
@@ -142,7 +149,7 @@ const long = LONG.map(([mnemonic, U, opcode, accumulate, signed]) =>
       c.setV("d", accumulate === 0 ? product : op(accumulate > 0 ? "add" : "sub", size + 1, c.v("d"), product));
     },
     syntax: (f) =>
-      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+      `${mnemonic}${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, f.size + 1))}, ${vreg(f.Rn, arrangement(f.Q, f.size))}, ${elementText(f)}`,
   }),
 );
 const DOUBLING = [
@@ -169,7 +176,7 @@ const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
       );
     },
     syntax: (f) =>
-      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, ${elementText(f)}`,
+      `${mnemonic}${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, f.size + 1))}, ${vreg(f.Rn, arrangement(f.Q, f.size))}, ${elementText(f)}`,
   }),
   define({
     name: `${mnemonic.toUpperCase()} (by element, scalar)`,
@@ -189,8 +196,7 @@ const doubling = DOUBLING.flatMap(([mnemonic, opcode, accumulate]) => [
       );
       c.setVLow("d", size === 1 ? and(r, 0xffff_ffff) : r);
     },
-    syntax: (f) =>
-      `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${elementText(f)}`,
+    syntax: (f) => `${mnemonic} ${sreg(f.size + 1, f.Rd)}, ${sreg(f.size, f.Rn)}, ${elementText(f)}`,
   }),
 ]);
 
@@ -212,7 +218,7 @@ const dot = [0, 1].map((U) =>
       writeVector(c, "d", width(Q), dotProduct(c, U === 0, c.temp(c.v("n")), b, c.v("d")));
     },
     syntax: (f) =>
-      `${U ? "udot" : "sdot"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 0))}, v${(field(f, "M") << 4) | field(f, "Rm")}.4b[${field(f, "H") * 2 + field(f, "L")}]`,
+      `${U ? "udot" : "sdot"} ${vreg(f.Rd, arrangement(f.Q, 2))}, ${vreg(f.Rn, arrangement(f.Q, 0))}, v${(f.M << 4) | f.Rm}.4b[${f.H * 2 + f.L}]`,
   }),
 );
 
@@ -244,9 +250,8 @@ const floating = FP.flatMap(([mnemonic, U, opcode]) => {
         writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) => run(c, size, i, b));
       },
       syntax: (f) => {
-        const name = (n: number | undefined) =>
-          scalar ? sreg(field(f, "size"), n) : vreg(n, arrangement(f["Q"], field(f, "size")));
-        return `${mnemonic} ${name(f["Rd"])}, ${name(f["Rn"])}, ${elementText(f)}`;
+        const name = (n: number) => (scalar ? sreg(f.size, n) : vreg(n, arrangement(f.Q, f.size)));
+        return `${mnemonic} ${name(f.Rd)}, ${name(f.Rn)}, ${elementText(f)}`;
       },
     }),
   );

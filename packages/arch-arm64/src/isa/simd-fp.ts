@@ -26,7 +26,6 @@ import { fp, fpcrRounding } from "./fp-helpers.ts";
 import {
   arrangement,
   buildVector,
-  field,
   lane,
   sreg,
   standardSlots,
@@ -38,7 +37,7 @@ import {
 } from "./simd-lanes.ts";
 
 /** Single is 0, double 1 in the encoding; elements of size 2 and 3. */
-const sizeOf = (f: FieldValues) => 2 + field(f, "sz");
+const sizeOf = (f: FieldValues<"sz">) => 2 + f.sz;
 
 // ------------------------------------------------------------------------------------------------------ three same
 
@@ -138,8 +137,8 @@ const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise
       );
     },
     syntax: (f) => {
-      const t = arrangement(f["Q"], sizeOf(f));
-      return `${mnemonic} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}`;
+      const t = arrangement(f.Q, sizeOf(f));
+      return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
     },
   });
   if (!scalar) return [vector];
@@ -156,8 +155,7 @@ const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise
           "d",
           run(c, 2 + sz, lane(c, "n", 2 + sz, 0), lane(c, "m", 2 + sz, 0), () => lane(c, "d", 2 + sz, 0)),
         ),
-      syntax: (f) =>
-        `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}, ${sreg(sizeOf(f), f["Rm"])}`,
+      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}, ${sreg(sizeOf(f), f.Rm)}`,
     }),
   ];
 });
@@ -322,7 +320,7 @@ const twoReg = TWO_REG.flatMap(({ mnemonic, U, a, opcode, scalar, suffix = "", r
         fp: true,
         execute: (c, { Q, sz }) => writeLanes(c, "d", width(Q), 2 + sz, (i) => run(c, 2 + sz, lane(c, "n", 2 + sz, i))),
         syntax: (f) =>
-          `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}${suffix}`,
+          `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, sizeOf(f)))}, ${vreg(f.Rn, arrangement(f.Q, sizeOf(f)))}${suffix}`,
       }),
     );
   if (scalar)
@@ -334,7 +332,7 @@ const twoReg = TWO_REG.flatMap(({ mnemonic, U, a, opcode, scalar, suffix = "", r
         operands: unarySlots,
         fp: true,
         execute: (c, { sz }) => c.setVLow("d", run(c, 2 + sz, lane(c, "n", 2 + sz, 0))),
-        syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}${suffix}`,
+        syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}${suffix}`,
       }),
     );
   return list;
@@ -350,8 +348,7 @@ const unsignedEstimates = (["recip", "rsqrt"] as const).map((kind, U) =>
     fp: true,
     execute: (c, { Q }) =>
       writeLanes(c, "d", width(Q), 2, (i) => toI64U(fp.unsignedEstimate(c, kind, toI32(lane(c, "n", 2, i))))),
-    syntax: (f) =>
-      `${U ? "ursqrte" : "urecpe"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 2))}`,
+    syntax: (f) => `${U ? "ursqrte" : "urecpe"} ${vreg(f.Rd, arrangement(f.Q, 2))}, ${vreg(f.Rn, arrangement(f.Q, 2))}`,
   }),
 );
 
@@ -367,7 +364,7 @@ const lengthen = define({
     writeLanes(c, "d", 128, 2 + sz, (i) => fp.convert(c, 1 + sz, 2 + sz, lane(c, "n", 1 + sz, i + (Q ? count : 0))));
   },
   syntax: (f) =>
-    `fcvtl${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f) - 1))}`,
+    `fcvtl${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, sizeOf(f)))}, ${vreg(f.Rn, arrangement(f.Q, sizeOf(f) - 1))}`,
 });
 const narrow = [0, 1].map((odd) =>
   define({
@@ -385,7 +382,7 @@ const narrow = [0, 1].map((odd) =>
         buildVector(c, 64, 1 + sz, (i) => fp.convert(c, 2 + sz, 1 + sz, lane(c, "n", 2 + sz, i), odd === 1)),
       ),
     syntax: (f) =>
-      `fcvt${odd ? "x" : ""}n${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f) - 1))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f)))}`,
+      `fcvt${odd ? "x" : ""}n${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(f.Q, sizeOf(f) - 1))}, ${vreg(f.Rn, arrangement(1, sizeOf(f)))}`,
   }),
 );
 const narrowOddScalar = define({
@@ -394,7 +391,7 @@ const narrowOddScalar = define({
   operands: unarySlots,
   fp: true,
   execute: (c) => c.setVLow("d", fp.convert(c, 3, 2, lane(c, "n", 3, 0), true)),
-  syntax: (f) => `fcvtxn s${f["Rd"]}, d${f["Rn"]}`,
+  syntax: (f) => `fcvtxn s${f.Rd}, d${f.Rn}`,
 });
 
 // -------------------------------------------------------------------------------- across lanes and scalar pairwise
@@ -417,7 +414,7 @@ const across = ACROSS.map(([name, a, opcode]) =>
       const high = c.temp(fp.minMax(c, name, 2, y, z));
       c.setVLow("d", fp.minMax(c, name, 2, low, high));
     },
-    syntax: (f) => `f${name}v s${f["Rd"]}, v${f["Rn"]}.4s`,
+    syntax: (f) => `f${name}v s${f.Rd}, v${f.Rn}.4s`,
   }),
 );
 const pairwiseScalar = ([...ACROSS, ["add", 0, "01101"]] as const).map(([name, a, opcode]) =>
@@ -435,19 +432,19 @@ const pairwiseScalar = ([...ACROSS, ["add", 0, "01101"]] as const).map(([name, a
         name === "add" ? fp.binary(c, "add", 2 + sz, first, second) : fp.minMax(c, name, 2 + sz, first, second),
       );
     },
-    syntax: (f) => `f${name}p ${sreg(sizeOf(f), f["Rd"])}, v${f["Rn"]}.2${sz(f)}`,
+    syntax: (f) => `f${name}p ${sreg(sizeOf(f), f.Rd)}, v${f.Rn}.2${sz(f)}`,
   }),
 );
-const sz = (f: FieldValues) => (f["sz"] ? "d" : "s");
+const sz = (f: FieldValues<"sz">) => (f.sz ? "d" : "s");
 
 // ------------------------------------------------------------------------------------------ fixed-point conversions
 
 /** immh 001x is half precision (FEAT_FP16, absent), 01xx single, 1xxx double. */
 const immhSize = {
   count: 5,
-  of: (w: Word) => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh")))),
+  of: (w: Word<"immh">) => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh")))),
 };
-const fixedOperands = (w: Word): { d: Expr<I32>; n: Expr<I32>; imm: Expr<I32> } => ({
+const fixedOperands = (w: Word<"Rd" | "Rn" | "immh" | "immb">): { d: Expr<I32>; n: Expr<I32>; imm: Expr<I32> } => ({
   d: w.vSlot("Rd"),
   n: w.vSlot("Rn"),
   imm: sub(shl(i32(16), sub(i32(31), clz(w.field("immh")))), add(shl(w.field("immh"), 3), w.field("immb"))),
@@ -459,8 +456,8 @@ const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemoni
     mnemonic.endsWith("cvtf")
       ? fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), c.imm())
       : fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, c.imm(), i32(ROUNDING.z));
-  const size = (f: FieldValues) => 31 - Math.clz32(field(f, "immh"));
-  const count = (f: FieldValues) => (16 << size(f)) - field(f, "immh") * 8 - field(f, "immb");
+  const size = (f: FieldValues<"immh">) => 31 - Math.clz32(f.immh);
+  const count = (f: FieldValues<"immh" | "immb">) => (16 << size(f)) - f.immh * 8 - f.immb;
   return [
     define({
       name: `${mnemonic.toUpperCase()} (vector, fixed-point)`,
@@ -471,7 +468,7 @@ const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemoni
       fp: true,
       execute: (c, { Q, size }) => writeLanes(c, "d", width(Q), size, (i) => run(c, size, lane(c, "n", size, i))),
       syntax: (f) =>
-        `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], size(f)))}, ${vreg(f["Rn"], arrangement(f["Q"], size(f)))}, #${count(f)}`,
+        `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, size(f)))}, ${vreg(f.Rn, arrangement(f.Q, size(f)))}, #${count(f)}`,
     }),
     define({
       name: `${mnemonic.toUpperCase()} (scalar, fixed-point)`,
@@ -481,7 +478,7 @@ const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemoni
       operands: fixedOperands,
       fp: true,
       execute: (c, { size }) => c.setVLow("d", run(c, size, lane(c, "n", size, 0))),
-      syntax: (f) => `${mnemonic} ${sreg(size(f), f["Rd"])}, ${sreg(size(f), f["Rn"])}, #${count(f)}`,
+      syntax: (f) => `${mnemonic} ${sreg(size(f), f.Rd)}, ${sreg(size(f), f.Rn)}, #${count(f)}`,
     }),
   ];
 });

@@ -30,7 +30,7 @@ import {
   v128,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
-import type { FieldValues, Slot, Word } from "./description.ts";
+import type { Slot, Word } from "./description.ts";
 
 export const SHAPE = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
 /** A vector instruction of the shape for that element size: `op("add", 2)` is i32x4.add. */
@@ -160,16 +160,19 @@ export function vAddressOf(c: Context, number: Expr<I32>): Expr<I32> {
 
 /** Width in bits of a vector operation: Q. */
 export const width = (q: number): number => (q ? 128 : 64);
-export const standardSlots = (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: w.vSlot("Rm") });
-export const unarySlots = (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn") });
+export const standardSlots = (w: Word<"Rd" | "Rn" | "Rm">) => ({
+  d: w.vSlot("Rd"),
+  n: w.vSlot("Rn"),
+  m: w.vSlot("Rm"),
+});
+export const unarySlots = (w: Word<"Rd" | "Rn">) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn") });
 
 // ------------------------------------------------------------------------------------------------------- spelling
 
 /** `4s`, `8b`… */
-export function arrangement(q: number | undefined, size: number): string {
+export function arrangement(q: number, size: number): string {
   return `${(q ? 16 : 8) >> size}${"bhsdq"[size]}`;
 }
-export const vreg = (n: number | undefined, suffix: string): string => `v${n}.${suffix}`;
+export const vreg = (n: number, suffix: string): string => `v${n}.${suffix}`;
 /** B<n>, H<n>, S<n>, D<n>, Q<n>. */
-export const sreg = (size: number, n: number | undefined): string => `${"bhsdq"[size]}${n}`;
-export const field = (f: FieldValues, name: string): number => f[name] as number;
+export const sreg = (size: number, n: number): string => `${"bhsdq"[size]}${n}`;

@@ -27,7 +27,7 @@ import { extendReg } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { baseIsSp } from "./load-store-register.ts";
-import { arrangement, field, sreg, vAddressOf, withLane, zeroVector } from "./simd-lanes.ts";
+import { arrangement, sreg, vAddressOf, withLane, zeroVector } from "./simd-lanes.ts";
 import { EXTEND_NAME, hex, reg, regSp, signExtend } from "./syntax.ts";
 
 const LOAD_KIND = ["i64_8u", "i64_16u", "i64_32u", "i64"] as const;
@@ -69,12 +69,12 @@ function single(
 }
 
 /** opc<1>:size; opc<0> is load. Only size 0 exists for quadwords. */
-const scale = { count: 8, of: (w: Word) => or(shl(and(w.field("opc"), 2), 1), w.field("size")) };
-const isLoad = { count: 2, of: (w: Word) => and(w.field("opc"), 1) };
-const scaleOf = (f: FieldValues) => ((field(f, "opc") & 2) << 1) | field(f, "size");
+const scale = { count: 8, of: (w: Word<"opc" | "size">) => or(shl(and(w.field("opc"), 2), 1), w.field("size")) };
+const isLoad = { count: 2, of: (w: Word<"opc">) => and(w.field("opc"), 1) };
+const scaleOf = (f: FieldValues<"opc" | "size">) => ((f.opc & 2) << 1) | f.size;
 const allocated = (s: { readonly scale: number }) => s.scale <= 4;
-const name = (f: FieldValues, infix = "") =>
-  `${field(f, "opc") & 1 ? "ld" : "st"}${infix}r ${sreg(scaleOf(f), f["Rt"])}`;
+const name = (f: FieldValues<"opc" | "size" | "Rt">, infix = "") =>
+  `${f.opc & 1 ? "ld" : "st"}${infix}r ${sreg(scaleOf(f), f.Rt)}`;
 const offsetText = (offset: number) => (offset === 0 ? "" : `, #${offset}`);
 const checkBase = (c: Context, sp: number) => {
   if (sp) c.checkSpAlignment();
@@ -92,7 +92,7 @@ const REGISTER: readonly Description[] = [
       checkBase(c, s.sp);
       single(c, s.scale, s.load, add(c.x("n"), toI64U(c.imm())));
     },
-    syntax: (f) => `${name(f)}, [${regSp(1, f["Rn"])}${offsetText(field(f, "imm12") << scaleOf(f))}]`,
+    syntax: (f) => `${name(f)}, [${regSp(1, f.Rn)}${offsetText(f.imm12 << scaleOf(f))}]`,
     test: { memoryBytes: 16 },
   }),
   ...(["unscaled", "post", "pre"] as const).map((mode) =>
@@ -117,8 +117,8 @@ const REGISTER: readonly Description[] = [
           );
       },
       syntax: (f) => {
-        const offset = signExtend(field(f, "imm9"), 9);
-        const base = regSp(1, f["Rn"]);
+        const offset = signExtend(f.imm9, 9);
+        const base = regSp(1, f.Rn);
         if (mode === "post") return `${name(f)}, [${base}], #${offset}`;
         if (mode === "pre") return `${name(f)}, [${base}, #${offset}]!`;
         return `${name(f, "u")}, [${base}${offsetText(offset)}]`;
@@ -143,10 +143,10 @@ const REGISTER: readonly Description[] = [
       single(c, s.scale, s.load, add(c.x("n"), shl(extendReg(c, s.option, "m"), toI64U(c.imm()))));
     },
     syntax: (f) => {
-      const option = field(f, "option");
-      const amount = f["S"] ? ` #${scaleOf(f)}` : "";
-      const extend = option === 3 ? (f["S"] ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option as 0]}${amount}`;
-      return `${name(f)}, [${regSp(1, f["Rn"])}, ${reg(option & 1, f["Rm"])}${extend}]`;
+      const option = f.option;
+      const amount = f.S ? ` #${scaleOf(f)}` : "";
+      const extend = option === 3 ? (f.S ? `, lsl${amount}` : "") : `, ${EXTEND_NAME[option as 0]}${amount}`;
+      return `${name(f)}, [${regSp(1, f.Rn)}, ${reg(option & 1, f.Rm)}${extend}]`;
     },
     test: { memoryBytes: 16 },
   }),
@@ -158,7 +158,7 @@ const REGISTER: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rt"), imm: shl(w.signed("imm19"), 2) }),
     fp: true,
     execute: (c, { opc }) => single(c, 2 + opc, 1, add(c.pc(), toI64S(c.imm()))),
-    syntax: (f, pc) => `ldr ${sreg(2 + field(f, "opc"), f["Rt"])}, ${hex(pc + signExtend(field(f, "imm19"), 19) * 4)}`,
+    syntax: (f, pc) => `ldr ${sreg(2 + f.opc, f.Rt)}, ${hex(pc + signExtend(f.imm19, 19) * 4)}`,
     test: { skip: "reads PC" },
   }),
 ];
@@ -210,16 +210,16 @@ const PAIR = (
       writeRegister(c, "m", size, second);
     },
     syntax: (f) => {
-      const size = 2 + field(f, "opc");
-      const offset = signExtend(field(f, "imm7"), 7) * (1 << size);
-      const base = regSp(1, f["Rn"]);
+      const size = 2 + f.opc;
+      const offset = signExtend(f.imm7, 7) * (1 << size);
+      const base = regSp(1, f.Rn);
       const place =
         mode === "post"
           ? `[${base}], #${offset}`
           : mode === "pre"
             ? `[${base}, #${offset}]!`
             : `[${base}${offsetText(offset)}]`;
-      return `${f["L"] ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"} ${sreg(size, f["Rt"])}, ${sreg(size, f["Rt2"])}, ${place}`;
+      return `${f.L ? "ld" : "st"}${mode === "nontemporal" ? "np" : "p"} ${sreg(size, f.Rt)}, ${sreg(size, f.Rt2)}, ${place}`;
     },
     test: { memoryBytes: 32 },
   }),
@@ -232,25 +232,25 @@ const MODES = [
   ["", "0", "00000"],
   ["post-indexed", "1", "Rm:5"],
 ] as const;
-const postRegister = { count: 2, of: (w: Word) => eq(w.field("Rm"), 31) };
+const postRegister = { count: 2, of: (w: Word<"Rm">) => eq(w.field("Rm"), 31) };
 const none = { count: 1, of: () => i32(0) };
 
 function writeBackBase(c: Context, mode: string, byImmediate: number, address: Expr<I64>, bytes: number): void {
   if (mode !== "") c.setX("n", byImmediate ? add(address, bytes) : add(address, c.x("m")));
 }
-const structureOperands = (post: boolean) => (w: Word) => ({
+const structureOperands = (post: boolean) => (w: Word<"Rn" | "Rt" | "Rm">) => ({
   n: w.spSlot("Rn"),
   imm: w.field("Rt"),
   ...(post ? { m: w.xSlot("Rm") } : {}),
 });
-const registerList = (f: FieldValues, count: number, t: string) => {
-  const first = field(f, "Rt");
+const registerList = (f: FieldValues<"Rt">, count: number, t: string) => {
+  const first = f.Rt;
   const names = Array.from({ length: count }, (_, i) => `v${(first + i) % 32}.${t}`);
   return count > 2 && first + count <= 32 ? `{${names[0]}-${names[count - 1]}}` : `{${names.join(", ")}}`;
 };
-const placeText = (f: FieldValues, mode: string, bytes: number) => {
-  const base = `[${regSp(1, f["Rn"])}]`;
-  return mode === "" ? base : f["Rm"] === 31 ? `${base}, #${bytes}` : `${base}, ${reg(1, f["Rm"])}`;
+const placeText = (f: FieldValues<"Rn" | "Rm">, mode: string, bytes: number) => {
+  const base = `[${regSp(1, f.Rn)}]`;
+  return mode === "" ? base : f.Rm === 31 ? `${base}, #${bytes}` : `${base}, ${reg(1, f.Rm)}`;
 };
 
 /** opcode -> registers, elements of a structure. */
@@ -321,7 +321,7 @@ const multiple = MULTIPLE.flatMap(([opcode, registers, structure]) =>
         for (const [r, value] of values.entries()) c.f.storeV128(place(r), value);
       },
       syntax: (f) =>
-        `${f["L"] ? "ld" : "st"}${structure} ${registerList(f, registers, arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, registers * (f["Q"] ? 16 : 8))}`,
+        `${f.L ? "ld" : "st"}${structure} ${registerList(f, registers, arrangement(f.Q, f.size))}, ${placeText(f, mode, registers * (f.Q ? 16 : 8))}`,
       test: { memoryBytes: 64 },
     }),
   ),
@@ -333,26 +333,26 @@ const SINGLE = [
     "b",
     0,
     "00 sel S low:2",
-    (w: Word) => or(or(shl(w.field("Q"), 3), shl(w.field("S"), 2)), w.field("low")),
-    (f: FieldValues) => field(f, "Q") * 8 + field(f, "S") * 4 + field(f, "low"),
+    (w: Word<"Q" | "S" | "low">) => or(or(shl(w.field("Q"), 3), shl(w.field("S"), 2)), w.field("low")),
+    (f: FieldValues<"Q" | "S" | "low">) => f.Q * 8 + f.S * 4 + f.low,
   ],
   [
     "h",
     1,
     "01 sel S low 0",
-    (w: Word) => shl(or(or(shl(w.field("Q"), 2), shl(w.field("S"), 1)), w.field("low")), 1),
-    (f: FieldValues) => field(f, "Q") * 4 + field(f, "S") * 2 + field(f, "low"),
+    (w: Word<"Q" | "S" | "low">) => shl(or(or(shl(w.field("Q"), 2), shl(w.field("S"), 1)), w.field("low")), 1),
+    (f: FieldValues<"Q" | "S" | "low">) => f.Q * 4 + f.S * 2 + f.low,
   ],
   [
     "s",
     2,
     "10 sel S 00",
-    (w: Word) => shl(or(shl(w.field("Q"), 1), w.field("S")), 2),
-    (f: FieldValues) => field(f, "Q") * 2 + field(f, "S"),
+    (w: Word<"Q" | "S">) => shl(or(shl(w.field("Q"), 1), w.field("S")), 2),
+    (f: FieldValues<"Q" | "S">) => f.Q * 2 + f.S,
   ],
-  ["d", 3, "10 sel 001", (w: Word) => shl(w.field("Q"), 3), (f: FieldValues) => field(f, "Q")],
+  ["d", 3, "10 sel 001", (w: Word<"Q">) => shl(w.field("Q"), 3), (f: FieldValues<"Q">) => f.Q],
 ] as const;
-const countOf = (f: FieldValues) => field(f, "sel") * 2 + field(f, "R") + 1;
+const countOf = (f: FieldValues<"sel" | "R">) => f.sel * 2 + f.R + 1;
 const singleStructure = SINGLE.flatMap(([letter, size, bits, offset, index]) =>
   MODES.map(([mode, bit, rm]) =>
     define({
@@ -381,7 +381,7 @@ const singleStructure = SINGLE.flatMap(([letter, size, bits, offset, index]) =>
         for (const [r, value] of values.entries()) c.f.store(STORE_KIND[size], place(r), value);
       },
       syntax: (f) =>
-        `${f["L"] ? "ld" : "st"}${countOf(f)} ${registerList(f, countOf(f), letter)}[${index(f)}], ${placeText(f, mode, countOf(f) << size)}`,
+        `${f.L ? "ld" : "st"}${countOf(f)} ${registerList(f, countOf(f), letter)}[${index(f)}], ${placeText(f, mode, countOf(f) << size)}`,
       test: { memoryBytes: 32 },
     }),
   ),
@@ -406,7 +406,7 @@ const replicate = MODES.map(([mode, bit, rm]) =>
       for (const [r, value] of values.entries()) c.f.storeV128(vAddressOf(c, add(c.imm(), r)), value);
     },
     syntax: (f) =>
-      `ld${countOf(f)}r ${registerList(f, countOf(f), arrangement(f["Q"], field(f, "size")))}, ${placeText(f, mode, countOf(f) << field(f, "size"))}`,
+      `ld${countOf(f)}r ${registerList(f, countOf(f), arrangement(f.Q, f.size))}, ${placeText(f, mode, countOf(f) << f.size)}`,
     test: { memoryBytes: 32 },
   }),
 );

@@ -30,7 +30,6 @@ import {
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import {
   arrangement,
-  field,
   laneAt,
   op,
   readVector,
@@ -48,11 +47,11 @@ import {
 import { reg } from "./syntax.ts";
 
 /** imm5 as element size and index: the lowest set bit gives the size. Size 4 is unallocated. */
-const imm5Size = { count: 8, of: (w: Word) => ctz(or(w.field("imm5"), 0b100000)) };
-const sizeOf = (f: FieldValues) => 31 - Math.clz32(field(f, "imm5") & -field(f, "imm5"));
-const indexOf = (f: FieldValues) => field(f, "imm5") >> (sizeOf(f) + 1);
+const imm5Size = { count: 8, of: (w: Word<"imm5">) => ctz(or(w.field("imm5"), 0b100000)) };
+const sizeOf = (f: FieldValues<"imm5">) => 31 - Math.clz32(f.imm5 & -f.imm5);
+const indexOf = (f: FieldValues<"imm5">) => f.imm5 >> (sizeOf(f) + 1);
 /** Byte offset of the element that imm5 names. */
-const imm5Offset = (w: Word): Expr<I32> => {
+const imm5Offset = (w: Word<"imm5">): Expr<I32> => {
   const size = w.temp(ctz(or(w.field("imm5"), 0b100000)));
   return shl(shrU(w.field("imm5"), add(size, 1)), size);
 };
@@ -71,8 +70,7 @@ const COPY: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: imm5Offset(w) }),
     fp: true,
     execute: (c, { Q, size }) => writeVector(c, "d", width(Q), splatLane(size, laneAt(c, "n", size, c.imm()))),
-    syntax: (f) =>
-      `dup ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
+    syntax: (f) => `dup ${vreg(f.Rd, arrangement(f.Q, sizeOf(f)))}, v${f.Rn}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
   }),
   define({
     name: "DUP (element, scalar)",
@@ -82,7 +80,7 @@ const COPY: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: imm5Offset(w) }),
     fp: true,
     execute: (c, { size }) => c.setVLow("d", laneAt(c, "n", size, c.imm())),
-    syntax: (f) => `dup ${sreg(sizeOf(f), f["Rd"])}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
+    syntax: (f) => `dup ${sreg(sizeOf(f), f.Rd)}, v${f.Rn}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
   }),
   define({
     name: "DUP (general)",
@@ -92,7 +90,7 @@ const COPY: readonly Description[] = [
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
     fp: true,
     execute: (c, { Q, size }) => writeVector(c, "d", width(Q), splatLane(size, c.x("n"))),
-    syntax: (f) => `dup ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${reg(+(sizeOf(f) === 3), f["Rn"])}`,
+    syntax: (f) => `dup ${vreg(f.Rd, arrangement(f.Q, sizeOf(f)))}, ${reg(+(sizeOf(f) === 3), f.Rn)}`,
   }),
   ...[false, true].map((signed) =>
     define({
@@ -107,8 +105,7 @@ const COPY: readonly Description[] = [
         if (Q) c.setX("d", value);
         else c.setW("d", toI32(value));
       },
-      syntax: (f) =>
-        `${signed ? "smov" : "umov"} ${reg(f["Q"], f["Rd"])}, v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
+      syntax: (f) => `${signed ? "smov" : "umov"} ${reg(f.Q, f.Rd)}, v${f.Rn}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}]`,
     }),
   ),
   define({
@@ -124,7 +121,7 @@ const COPY: readonly Description[] = [
         add(c.vAddress("d"), c.imm()),
         c.temp(c.x("n")),
       ),
-    syntax: (f) => `ins v${f["Rd"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], ${reg(+(sizeOf(f) === 3), f["Rn"])}`,
+    syntax: (f) => `ins v${f.Rd}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], ${reg(+(sizeOf(f) === 3), f.Rn)}`,
   }),
   define({
     name: "INS (element)",
@@ -146,7 +143,7 @@ const COPY: readonly Description[] = [
         laneAt(c, "n", size, c.imm2()),
       ),
     syntax: (f) =>
-      `ins v${f["Rd"]}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], v${f["Rn"]}.${"bhsd"[sizeOf(f)]}[${field(f, "imm4") >> sizeOf(f)}]`,
+      `ins v${f.Rd}.${"bhsd"[sizeOf(f)]}[${indexOf(f)}], v${f.Rn}.${"bhsd"[sizeOf(f)]}[${f.imm4 >> sizeOf(f)}]`,
   }),
 ];
 
@@ -177,8 +174,8 @@ const PERMUTE = (["uzp", "trn", "zip"] as const).flatMap((kind, k) =>
       execute: (c, { Q, size }) =>
         writeVector(c, "d", width(Q), shuffle(c.v("n"), c.v("m"), permutation(kind, part, size, width(Q)))),
       syntax: (f) => {
-        const t = arrangement(f["Q"], field(f, "size"));
-        return `${kind}${part + 1} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}`;
+        const t = arrangement(f.Q, f.size);
+        return `${kind}${part + 1} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
       },
     }),
   ),
@@ -205,8 +202,8 @@ const extract = define({
     c.setV("d", vor(op("swizzle", 0, c.v("n"), index), op("swizzle", 0, c.v("m"), op("sub", 0, index, splat(0, 16n)))));
   },
   syntax: (f) => {
-    const t = arrangement(f["Q"], 0);
-    return `ext ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}, #${f["imm4"]}`;
+    const t = arrangement(f.Q, 0);
+    return `ext ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}, #${f.imm4}`;
   },
 });
 
@@ -235,12 +232,12 @@ const table = [0, 1].map((extension) =>
       writeVector(c, "d", width(Q), value);
     },
     syntax: (f) => {
-      const t = arrangement(f["Q"], 0);
-      const n = field(f, "Rn");
-      const count = field(f, "len") + 1;
+      const t = arrangement(f.Q, 0);
+      const n = f.Rn;
+      const count = f.len + 1;
       const names = Array.from({ length: count }, (_, i) => `v${(n + i) % 32}.16b`);
       const list = count > 1 && n + count <= 32 && count > 2 ? `${names[0]}-${names[count - 1]}` : names.join(", ");
-      return `${extension ? "tbx" : "tbl"} ${vreg(f["Rd"], t)}, {${list}}, ${vreg(f["Rm"], t)}`;
+      return `${extension ? "tbx" : "tbl"} ${vreg(f.Rd, t)}, {${list}}, ${vreg(f.Rm, t)}`;
     },
   }),
 );
@@ -248,7 +245,7 @@ const table = [0, 1].map((extension) =>
 // --------------------------------------------------------------------------------------------- modified immediate
 
 /** AdvSIMDExpandImm as an expression; cmode and op are known. */
-function expandImmediate(w: Word, cmode: number, isOp: number): Expr<I64> {
+function expandImmediate(w: Word<"abc" | "defgh">, cmode: number, isOp: number): Expr<I64> {
   const imm8 = w.temp(toI64U(or(shl(w.field("abc"), 5), w.field("defgh"))));
   const twice = (e: Expr<I64>) => or(e, shl(e, 32));
   const halves = (e: Expr<I64>) => {
@@ -267,7 +264,7 @@ function expandImmediate(w: Word, cmode: number, isOp: number): Expr<I64> {
     const bits = w.temp(spread);
     return sub(shl(bits, 8), bits);
   }
-  return isOp ? vfpExpandImm64(w, imm8) : twice(w.temp(vfpExpandImm32(imm8)));
+  return isOp ? vfpExpandImm64(imm8) : twice(w.temp(vfpExpandImm32(imm8)));
 }
 const mulBytes = (imm8: Expr<I64>): Expr<I64> => {
   let e = imm8;
@@ -280,7 +277,7 @@ export function vfpExpandImm32(imm8: Expr<I64>): Expr<I64> {
   const sign = shl(shrU(imm8, 7), 31);
   return or(or(sign, select(eqz(b), i64(0x40000000), i64(0x3e000000))), shl(and(imm8, 0x3f), 19));
 }
-export function vfpExpandImm64(_w: Word, imm8: Expr<I64>): Expr<I64> {
+export function vfpExpandImm64(imm8: Expr<I64>): Expr<I64> {
   const b = and(shrU(imm8, 6), 1);
   const sign = shl(shrU(imm8, 7), 63);
   return or(or(sign, select(eqz(b), i64(1n << 62n), i64(0x3fc0n << 48n))), shl(and(imm8, 0x3f), 48));
@@ -344,8 +341,8 @@ const immediates = [0, 1].flatMap((isOp) =>
         else c.setVLow("d", value);
       },
       syntax: (f) => {
-        const imm8 = (field(f, "abc") << 5) | field(f, "defgh");
-        const target = cmode === 14 && isOp && !f["Q"] ? `d${f["Rd"]}` : vreg(f["Rd"], arrangement(f["Q"], size));
+        const imm8 = (f.abc << 5) | f.defgh;
+        const target = cmode === 14 && isOp && !f.Q ? `d${f.Rd}` : vreg(f.Rd, arrangement(f.Q, size));
         if (kind === "fmov") return `fmov ${target}, #${vfpImmediateText(imm8)}`;
         const value =
           cmode === 14 && isOp

@@ -35,7 +35,6 @@ import {
   arrangement,
   bitselect,
   buildVector,
-  field,
   lane,
   op,
   readVector,
@@ -55,15 +54,16 @@ import { saturatingNarrow } from "./simd-two-reg.ts";
 type Vector = Expr<V128>;
 
 /** Size from immh: 0001 bytes, 001x halfwords, 01xx words, 1xxx doublewords. immh 0000 belongs to other encodings: value 4. */
-const immhSize = { count: 5, of: (w: Word) => sizeExpression(w) };
-const sizeExpression = (w: Word): Expr<I32> => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh"))));
-const immediate = (w: Word): Expr<I32> => add(shl(w.field("immh"), 3), w.field("immb"));
+const immhSize = { count: 5, of: (w: Word<"immh">) => sizeExpression(w) };
+const sizeExpression = (w: Word<"immh">): Expr<I32> =>
+  select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh"))));
+const immediate = (w: Word<"immh" | "immb">): Expr<I32> => add(shl(w.field("immh"), 3), w.field("immb"));
 /** Right: 2 * esize - UInt(immh:immb). Left: UInt(immh:immb) - esize. */
-const rightCount = (w: Word): Expr<I32> => sub(shl(i32(16), sizeExpression(w)), immediate(w));
-const leftCount = (w: Word): Expr<I32> => sub(immediate(w), shl(i32(8), sizeExpression(w)));
-const sizeOf = (f: FieldValues) => 31 - Math.clz32(field(f, "immh"));
-const countOf = (f: FieldValues, left: boolean) => {
-  const value = field(f, "immh") * 8 + field(f, "immb");
+const rightCount = (w: Word<"immh" | "immb">): Expr<I32> => sub(shl(i32(16), sizeExpression(w)), immediate(w));
+const leftCount = (w: Word<"immh" | "immb">): Expr<I32> => sub(immediate(w), shl(i32(8), sizeExpression(w)));
+const sizeOf = (f: FieldValues<"immh">) => 31 - Math.clz32(f.immh);
+const countOf = (f: FieldValues<"immh" | "immb">, left: boolean) => {
+  const value = f.immh * 8 + f.immb;
   return left ? value - (8 << sizeOf(f)) : (16 << sizeOf(f)) - value;
 };
 
@@ -78,7 +78,11 @@ interface ShiftImmediate {
 }
 
 function shiftImmediate({ mnemonic, U, opcode, left, scalar, run }: ShiftImmediate): Description[] {
-  const operands = (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: left ? leftCount(w) : rightCount(w) });
+  const operands = (w: Word<"Rd" | "Rn" | "immh" | "immb">) => ({
+    d: w.vSlot("Rd"),
+    n: w.vSlot("Rn"),
+    imm: left ? leftCount(w) : rightCount(w),
+  });
   const vector = define({
     name: `${mnemonic.toUpperCase()} (vector, immediate)`,
     pattern: `0 Q ${U} 011110 immh:4 immb:3 ${opcode} 1 Rn:5 Rd:5`,
@@ -88,8 +92,8 @@ function shiftImmediate({ mnemonic, U, opcode, left, scalar, run }: ShiftImmedia
     fp: true,
     execute: (c, { Q, size }) => writeVector(c, "d", width(Q), run(c, readVector(c, "n", width(Q)), size, width(Q))),
     syntax: (f) => {
-      const t = arrangement(f["Q"], sizeOf(f));
-      return `${mnemonic} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, #${countOf(f, left)}`;
+      const t = arrangement(f.Q, sizeOf(f));
+      return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, #${countOf(f, left)}`;
     },
   });
   if (scalar === undefined) return [vector];
@@ -103,7 +107,7 @@ function shiftImmediate({ mnemonic, U, opcode, left, scalar, run }: ShiftImmedia
       operands,
       fp: true,
       execute: (c, { size }) => writeVector(c, "d", 8 << size, run(c, readVector(c, "n", 8 << size), size, 8 << size)),
-      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f), f["Rn"])}, #${countOf(f, left)}`,
+      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}, #${countOf(f, left)}`,
     }),
   ];
 }
@@ -182,7 +186,11 @@ const NARROW = [
   ["uqrshrn", 1, "10011", true, "uqxtn"],
 ] as const;
 const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
-  const operands = (w: Word) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), imm: rightCount(w) });
+  const operands = (w: Word<"Rd" | "Rn" | "immh" | "immb">) => ({
+    d: w.vSlot("Rd"),
+    n: w.vSlot("Rn"),
+    imm: rightCount(w),
+  });
   const element =
     (c: Context, size: number, signed: boolean) =>
     (i: number): Expr<I64> => {
@@ -209,7 +217,7 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
       writeHalf(c, "d", Q, packLow(c.temp(shifted), size));
     },
     syntax: (f) =>
-      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], sizeOf(f)))}, ${vreg(f["Rn"], arrangement(1, sizeOf(f) + 1))}, #${countOf(f, false)}`,
+      `${mnemonic}${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(f.Q, sizeOf(f)))}, ${vreg(f.Rn, arrangement(1, sizeOf(f) + 1))}, #${countOf(f, false)}`,
   });
   if (kind === undefined) return [vector];
   return [
@@ -223,7 +231,7 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode, rounding, kind]) => {
       fp: true,
       execute: (c, { size }) =>
         writeVector(c, "d", 8 << size, saturatingNarrow(c, kind, 1, size, element(c, size, kind !== "uqxtn"))),
-      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f["Rd"])}, ${sreg(sizeOf(f) + 1, f["Rn"])}, #${countOf(f, false)}`,
+      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f) + 1, f.Rn)}, #${countOf(f, false)}`,
     }),
   ];
 });
@@ -239,7 +247,7 @@ const widening = [0, 1].map((U) =>
     execute: (c, { Q, size }) =>
       c.setV("d", shift("shl", size + 1, widen(U === 0, readHalf(c, "n", Q), size), c.imm())),
     syntax: (f) =>
-      `${U ? "u" : "s"}shll${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, sizeOf(f) + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], sizeOf(f)))}, #${countOf(f, true)}`,
+      `${U ? "u" : "s"}shll${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, sizeOf(f) + 1))}, ${vreg(f.Rn, arrangement(f.Q, sizeOf(f)))}, #${countOf(f, true)}`,
   }),
 );
 

@@ -29,7 +29,6 @@ import { type Description, define } from "./description.ts";
 import {
   arrangement,
   bitselect,
-  field,
   lane,
   op,
   raiseQcIf,
@@ -127,12 +126,12 @@ function threeDifferent({ mnemonic, U, opcode, kind, sizes, run }: ThreeDifferen
       else c.setV("d", result);
     },
     syntax: (f) => {
-      const size = field(f, "size");
-      const half = arrangement(f["Q"], size);
+      const size = f.size;
+      const half = arrangement(f.Q, size);
       const full = size === 3 ? "1q" : arrangement(1, size + 1);
       const [d, n, m] =
         kind === "long" ? [full, half, half] : kind === "wide" ? [full, full, half] : [half, full, full];
-      return `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], d)}, ${vreg(f["Rn"], n)}, ${vreg(f["Rm"], m)}`;
+      return `${mnemonic}${f.Q ? "2" : ""} ${vreg(f.Rd, d)}, ${vreg(f.Rn, n)}, ${vreg(f.Rm, m)}`;
     },
   });
 }
@@ -251,8 +250,7 @@ const scalarDoubling = DOUBLING.map(([mnemonic, opcode, accumulate]) =>
       );
       c.setVLow("d", size === 1 ? and(r, 0xffff_ffff) : r);
     },
-    syntax: (f) =>
-      `${mnemonic} ${sreg(field(f, "size") + 1, f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}, ${sreg(field(f, "size"), f["Rm"])}`,
+    syntax: (f) => `${mnemonic} ${sreg(f.size + 1, f.Rd)}, ${sreg(f.size, f.Rn)}, ${sreg(f.size, f.Rm)}`,
   }),
 );
 

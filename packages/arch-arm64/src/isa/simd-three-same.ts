@@ -39,7 +39,6 @@ import {
   arrangement,
   bitselect,
   buildVector,
-  field,
   gtUnsigned,
   lane,
   op,
@@ -92,8 +91,8 @@ function threeSame({ mnemonic, U, opcode, sizes, scalar, run }: ThreeSame): Desc
       writeVector(c, "d", bits, run(c, readVector(c, "n", bits), readVector(c, "m", bits), size, bits));
     },
     syntax: (f) => {
-      const t = arrangement(f["Q"], field(f, "size"));
-      return `${mnemonic} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}`;
+      const t = arrangement(f.Q, f.size);
+      return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
     },
   });
   if (scalar === undefined) return [vector];
@@ -111,8 +110,8 @@ function threeSame({ mnemonic, U, opcode, sizes, scalar, run }: ThreeSame): Desc
         writeVector(c, "d", bits, run(c, readVector(c, "n", bits), readVector(c, "m", bits), size, bits));
       },
       syntax: (f) => {
-        const size = field(f, "size");
-        return `${mnemonic} ${sreg(size, f["Rd"])}, ${sreg(size, f["Rn"])}, ${sreg(size, f["Rm"])}`;
+        const size = f.size;
+        return `${mnemonic} ${sreg(size, f.Rd)}, ${sreg(size, f.Rn)}, ${sreg(size, f.Rm)}`;
       },
     }),
   ];
@@ -327,8 +326,8 @@ const logic = LOGIC.map(([mnemonic, U, size, run]) =>
     fp: true,
     execute: (c, { Q }) => writeVector(c, "d", width(Q), run(c.v("n"), c.v("m"), c.v("d"))),
     syntax: (f) => {
-      const t = arrangement(f["Q"], 0);
-      return `${mnemonic} ${vreg(f["Rd"], t)}, ${vreg(f["Rn"], t)}, ${vreg(f["Rm"], t)}`;
+      const t = arrangement(f.Q, 0);
+      return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
     },
   }),
 );
@@ -361,9 +360,9 @@ const multiplyHighAccumulate = [0, 1].flatMap((S) => {
           ),
         ),
       syntax: (f) => {
-        const size = field(f, "size");
-        const name = (n: number | undefined) => (scalar ? sreg(size, n) : vreg(n, arrangement(f["Q"], size)));
-        return `${mnemonic} ${name(f["Rd"])}, ${name(f["Rn"])}, ${name(f["Rm"])}`;
+        const size = f.size;
+        const name = (n: number) => (scalar ? sreg(size, n) : vreg(n, arrangement(f.Q, size)));
+        return `${mnemonic} ${name(f.Rd)}, ${name(f.Rn)}, ${name(f.Rm)}`;
       },
     }),
   );
@@ -390,7 +389,7 @@ const dot = [0, 1].map((U) =>
     execute: (c, { Q }) =>
       writeVector(c, "d", width(Q), dotProduct(c, U === 0, c.temp(c.v("n")), c.temp(c.v("m")), c.v("d"))),
     syntax: (f) =>
-      `${U ? "udot" : "sdot"} ${vreg(f["Rd"], arrangement(f["Q"], 2))}, ${vreg(f["Rn"], arrangement(f["Q"], 0))}, ${vreg(f["Rm"], arrangement(f["Q"], 0))}`,
+      `${U ? "udot" : "sdot"} ${vreg(f.Rd, arrangement(f.Q, 2))}, ${vreg(f.Rn, arrangement(f.Q, 0))}, ${vreg(f.Rm, arrangement(f.Q, 0))}`,
   }),
 );
 

@@ -31,11 +31,10 @@ import {
   xor,
 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
-import { type Description, define } from "./description.ts";
+import { type Description, define, type FieldValues } from "./description.ts";
 import {
   arrangement,
   buildVector,
-  field,
   lane,
   op,
   raiseQcIf,
@@ -87,9 +86,8 @@ function unary({
   title = "vector",
 }: Unary): Description[] {
   const code = opcode.toString(2).padStart(5, "0");
-  const fixed = sizes.length === 1 ? (sizes[0] as number).toString(2).padStart(2, "0") : "size:2";
-  const sizeOf = (f: { readonly [name: string]: number }) =>
-    sizes.length === 1 ? (sizes[0] as number) : field(f, "size");
+  const fixed = sizes.length === 1 ? (["00", "01", "10", "11"] as const)[sizes[0] as 0] : "size:2";
+  const sizeOf = (f: FieldValues<"size">) => (sizes.length === 1 ? (sizes[0] as number) : f.size);
   const statics = (q: boolean) => ({
     Q: q ? ("Q" as const) : { count: 1, of: () => constantZero() },
     size: sizes.length === 1 ? { count: 1, of: () => constantZero() } : ("size" as const),
@@ -112,7 +110,7 @@ function unary({
     },
     syntax: (f) => {
       const size = sizeOf(f);
-      return `${mnemonic} ${vreg(f["Rd"], arrangement(f["Q"], resultSize?.(size) ?? size))}, ${vreg(f["Rn"], arrangement(f["Q"], size))}${suffix}`;
+      return `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, resultSize?.(size) ?? size))}, ${vreg(f.Rn, arrangement(f.Q, size))}${suffix}`;
     },
   });
   if (scalar === undefined) return [vector];
@@ -129,7 +127,7 @@ function unary({
         const bits = 8 << size;
         writeVector(c, "d", bits, run(c, readVector(c, "n", bits), size, bits));
       },
-      syntax: (f) => `${mnemonic} ${sreg(field(f, "size"), f["Rd"])}, ${sreg(field(f, "size"), f["Rn"])}${suffix}`,
+      syntax: (f) => `${mnemonic} ${sreg(f.size, f.Rd)}, ${sreg(f.size, f.Rn)}${suffix}`,
     }),
   ];
 }
@@ -275,7 +273,7 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode]) => {
           : saturatingNarrow(c, mnemonic, 8 >> size, size, (i) => lane(c, "n", size + 1, i, mnemonic !== "uqxtn")),
       ),
     syntax: (f) =>
-      `${mnemonic}${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(f["Q"], field(f, "size")))}, ${vreg(f["Rn"], arrangement(1, field(f, "size") + 1))}`,
+      `${mnemonic}${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(f.Q, f.size))}, ${vreg(f.Rn, arrangement(1, f.size + 1))}`,
   });
   if (mnemonic === "xtn") return [vector];
   return [
@@ -294,7 +292,7 @@ const narrow = NARROW.flatMap(([mnemonic, U, opcode]) => {
           8 << size,
           saturatingNarrow(c, mnemonic, 1, size, () => lane(c, "n", size + 1, 0, mnemonic !== "uqxtn")),
         ),
-      syntax: (f) => `${mnemonic} ${sreg(field(f, "size"), f["Rd"])}, ${sreg(field(f, "size") + 1, f["Rn"])}`,
+      syntax: (f) => `${mnemonic} ${sreg(f.size, f.Rd)}, ${sreg(f.size + 1, f.Rn)}`,
     }),
   ];
 });
@@ -314,7 +312,7 @@ const shiftLeftLong = define({
     c.setV("d", shift("shl", size + 1, widen(false, half, size), 8 << size));
   },
   syntax: (f) =>
-    `shll${f["Q"] ? "2" : ""} ${vreg(f["Rd"], arrangement(1, field(f, "size") + 1))}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}, #${8 << field(f, "size")}`,
+    `shll${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, f.size + 1))}, ${vreg(f.Rn, arrangement(f.Q, f.size))}, #${8 << f.size}`,
 });
 
 // ---------------------------------------------------------------------------------------------------- across lanes
@@ -349,8 +347,7 @@ const across = (
       const bits = (long ? 16 : 8) << size;
       c.setVLow("d", bits === 64 ? result : and(result, (1n << BigInt(bits)) - 1n));
     },
-    syntax: (f) =>
-      `${mnemonic} ${sreg(field(f, "size") + (long ? 1 : 0), f["Rd"])}, ${vreg(f["Rn"], arrangement(f["Q"], field(f, "size")))}`,
+    syntax: (f) => `${mnemonic} ${sreg(f.size + (long ? 1 : 0), f.Rd)}, ${vreg(f.Rn, arrangement(f.Q, f.size))}`,
   });
 const larger: Reduce = (a, b) => select(gtS(a, b), a, b);
 const smaller: Reduce = (a, b) => select(ltS(a, b), a, b);
@@ -361,7 +358,7 @@ const scalarAddPair = define({
   operands: unarySlots,
   fp: true,
   execute: (c) => c.setVLow("d", add(lane(c, "n", 3, 0), lane(c, "n", 3, 1))),
-  syntax: (f) => `addp d${f["Rd"]}, v${f["Rn"]}.2d`,
+  syntax: (f) => `addp d${f.Rd}, v${f.Rn}.2d`,
 });
 
 const ALL = [0, 1, 2, 3];
@@ -481,7 +478,7 @@ function rbit(): Description[] {
       operands: unarySlots,
       fp: true,
       execute: (c, { Q }) => writeVector(c, "d", width(Q), reverseBits(c, c.temp(c.v("n")), 0, width(Q))),
-      syntax: (f) => `rbit ${vreg(f["Rd"], arrangement(f["Q"], 0))}, ${vreg(f["Rn"], arrangement(f["Q"], 0))}`,
+      syntax: (f) => `rbit ${vreg(f.Rd, arrangement(f.Q, 0))}, ${vreg(f.Rn, arrangement(f.Q, 0))}`,
     }),
   ];
 }

@@ -3,12 +3,12 @@
  */
 
 /** X<n> or W<n>; 31 is the zero register. `sf` 1 is 64 bits. */
-export function reg(sf: number | undefined, n: number | undefined): string {
+export function reg(sf: number, n: number): string {
   const letter = sf ? "x" : "w";
   return n === 31 ? `${letter}zr` : `${letter}${n}`;
 }
 /** X<n> or W<n>; 31 is the stack pointer. */
-export function regSp(sf: number | undefined, n: number | undefined): string {
+export function regSp(sf: number, n: number): string {
   return n === 31 ? (sf ? "sp" : "wsp") : reg(sf, n);
 }
 export const CONDITION_NAME = [

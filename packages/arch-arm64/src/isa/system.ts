@@ -4,7 +4,7 @@
 import { L } from "../state/layout.ts";
 import { TrapGroup } from "../sysreg/table.ts";
 import { add, and, type Expr, eqz, type I64, load, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
-import { type Description, define, Flow } from "./description.ts";
+import { type Description, define, type FieldValues, Flow } from "./description.ts";
 import { immediate, reg } from "./syntax.ts";
 
 const SKIP = { skip: "system state" };
@@ -23,7 +23,7 @@ const hint = define({
   execute: (c, { kind }) => {
     if (kind !== 0) c.waitHint([4, 4, 1, 0, 2, 3][kind] as number);
   },
-  syntax: (f) => `hint ${immediate(((f["CRm"] as number) << 3) | (f["op2"] as number))}`,
+  syntax: (f) => `hint ${immediate((f.CRm << 3) | f.op2)}`,
 });
 
 /** CLREX, DSB, DMB, ISB. One CPU sees its own writes in order; a fence orders them for the others. */
@@ -31,7 +31,7 @@ const clrex = define({
   name: "CLREX",
   pattern: "1101 0101 0000 0011 0011 CRm:4 010 11111",
   execute: (c) => c.clearExclusive(),
-  syntax: (f) => (f["CRm"] === 15 ? "clrex" : `clrex ${immediate(f["CRm"] as number)}`),
+  syntax: (f) => (f.CRm === 15 ? "clrex" : `clrex ${immediate(f.CRm)}`),
   test: SKIP,
 });
 const BARRIER_OPTION = [
@@ -61,12 +61,12 @@ const barrier = (name: string, op2: string): Description =>
     },
     syntax: (f) =>
       name === "isb"
-        ? f["CRm"] === 15
+        ? f.CRm === 15
           ? "isb"
-          : `isb ${immediate(f["CRm"] as number)}`
-        : name === "dsb" && f["CRm"] === 0
+          : `isb ${immediate(f.CRm)}`
+        : name === "dsb" && f.CRm === 0
           ? "ssbb"
-          : `${name} ${BARRIER_OPTION[f["CRm"] as number]}`,
+          : `${name} ${BARRIER_OPTION[f.CRm]}`,
   });
 
 const cfinv = define({
@@ -81,12 +81,12 @@ const msrImmediate = define({
   pattern: "1101 0101 0000 0 op1:3 0100 CRm:4 op2:3 11111",
   flow: Flow.SYSTEM,
   execute: (c) => c.pstateWrite(),
-  syntax: (f) => `msr S0_${f["op1"]}_C4_C${f["CRm"]}_${f["op2"]}, xzr`,
+  syntax: (f) => `msr S0_${f.op1}_C4_C${f.CRm}_${f.op2}, xzr`,
   test: SKIP,
 });
 
-const systemName = (f: { readonly [k: string]: number }, op0: number) =>
-  `s${op0}_${f["op1"]}_c${f["CRn"]}_c${f["CRm"]}_${f["op2"]}`;
+const systemName = (f: FieldValues<"op1" | "CRn" | "CRm" | "op2">, op0: number) =>
+  `s${op0}_${f.op1}_c${f.CRn}_c${f.CRm}_${f.op2}`;
 
 /** NZCV is a register too: MRS and MSR of it stay in the interpreter. */
 const mrsNzcv = define({
@@ -94,14 +94,14 @@ const mrsNzcv = define({
   pattern: "1101 0101 0011 1 011 0100 0010 000 Rt:5",
   operands: (w) => ({ d: w.sinkSlot("Rt") }),
   execute: (c) => c.setX("d", shl(toI64U(c.nzcv()), 28)),
-  syntax: (f) => `mrs ${reg(1, f["Rt"])}, nzcv`,
+  syntax: (f) => `mrs ${reg(1, f.Rt)}, nzcv`,
 });
 const msrNzcv = define({
   name: "MSR NZCV",
   pattern: "1101 0101 0001 1 011 0100 0010 000 Rt:5",
   operands: (w) => ({ n: w.xSlot("Rt") }),
   execute: (c) => c.setNzcv(c.temp(shrU(c.w("n"), 28))),
-  syntax: (f) => `msr nzcv, ${reg(1, f["Rt"])}`,
+  syntax: (f) => `msr nzcv, ${reg(1, f.Rt)}`,
 });
 
 const mrs = define({
@@ -109,7 +109,7 @@ const mrs = define({
   pattern: "1101 0101 0011 o0 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
   operands: (w) => ({ d: w.sinkSlot("Rt") }),
   execute: (c) => c.setX("d", c.systemRead()),
-  syntax: (f) => `mrs ${reg(1, f["Rt"])}, ${systemName(f, 2 + (f["o0"] as number))}`,
+  syntax: (f) => `mrs ${reg(1, f.Rt)}, ${systemName(f, 2 + f.o0)}`,
   test: SKIP,
 });
 const msr = define({
@@ -118,7 +118,7 @@ const msr = define({
   operands: (w) => ({ n: w.xSlot("Rt") }),
   flow: Flow.SYSTEM,
   execute: (c) => c.systemWrite(c.x("n") as Expr<I64>),
-  syntax: (f) => `msr ${systemName(f, 2 + (f["o0"] as number))}, ${reg(1, f["Rt"])}`,
+  syntax: (f) => `msr ${systemName(f, 2 + f.o0)}, ${reg(1, f.Rt)}`,
   test: SKIP,
 });
 
@@ -134,7 +134,7 @@ const dcZva = define({
     c.f.if(and(traps, 1 << TrapGroup.DZ), () => c.systemWrite(c.x("n")));
     c.zeroBlock(c.x("n"), DC_ZVA_BYTES);
   },
-  syntax: (f) => `dc zva, ${reg(1, f["Rt"])}`,
+  syntax: (f) => `dc zva, ${reg(1, f.Rt)}`,
 });
 const sys = define({
   name: "SYS",
@@ -142,7 +142,7 @@ const sys = define({
   operands: (w) => ({ n: w.xSlot("Rt") }),
   flow: Flow.SYSTEM,
   execute: (c) => c.systemWrite(c.x("n") as Expr<I64>),
-  syntax: (f) => `sys #${f["op1"]}, C${f["CRn"]}, C${f["CRm"]}, #${f["op2"]}, ${reg(1, f["Rt"])}`,
+  syntax: (f) => `sys #${f.op1}, C${f.CRn}, C${f.CRm}, #${f.op2}, ${reg(1, f.Rt)}`,
   test: SKIP,
 });
 const sysl = define({
@@ -150,7 +150,7 @@ const sysl = define({
   pattern: "1101 0101 0010 1 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
   operands: (w) => ({ d: w.sinkSlot("Rt") }),
   execute: (c) => c.setX("d", c.systemRead()),
-  syntax: (f) => `sysl ${reg(1, f["Rt"])}, #${f["op1"]}, C${f["CRn"]}, C${f["CRm"]}, #${f["op2"]}`,
+  syntax: (f) => `sysl ${reg(1, f.Rt)}, #${f.op1}, C${f.CRn}, C${f.CRm}, #${f.op2}`,
   test: SKIP,
 });
 

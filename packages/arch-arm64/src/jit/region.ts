@@ -116,7 +116,7 @@ export function compileRegion(words: readonly number[], pc: number): CompiledReg
     flow: { exit: (target: number, retired: number) => void; start: Label; budget: ReturnType<typeof f.local<I32>> },
   ) => {
     const at = pc + 4 * index;
-    const operands = description.operands(new Word(description.pattern, i32(word), (e) => e));
+    const operands = description.operands(new Word<string>(description.pattern, i32(word), (e) => e));
     const exits = {
       abandon: () => flow.exit(at, index),
       branch: (displacement: number) => {

@@ -18,13 +18,13 @@ export function describe(descriptions: readonly Description[], word: number): De
 
 const constant = (e: Expr<I32>): number => Number(constValue(e) ?? Number.NaN);
 export function staticsOf(d: Description, word: number): StaticValues {
-  const w = new Word(d.pattern, i32(word), (e) => e);
+  const w = new Word<string>(d.pattern, i32(word), (e) => e);
   return Object.fromEntries(d.statics.map((s) => [s.name, constant(s.of(w))]));
 }
 /** Whether the description allocates the word. */
 export function isAllocated(d: Description, word: number): boolean {
   if (!d.allocated(staticsOf(d, word))) return false;
-  return d.valid === undefined || constant(d.valid(new Word(d.pattern, i32(word), (e) => e))) !== 0;
+  return d.valid === undefined || constant(d.valid(new Word<string>(d.pattern, i32(word), (e) => e))) !== 0;
 }
 
 /** CONSTRAINED UNPREDICTABLE: a load that writes its base back twice, or one register twice. */
@@ -87,7 +87,7 @@ export const isAligned = (d: Description) => /LD<op>|SWP|CAS|X[RP]|LDA|STL/.test
 
 /** Point the base register at the window: what the immediate adds is taken away first. */
 function aimAtWindow(d: Description, word: number, overrides: [number, bigint][], r: Prng): void {
-  const operands = d.operands(new Word(d.pattern, i32(word), (e) => e));
+  const operands = d.operands(new Word<string>(d.pattern, i32(word), (e) => e));
   const offset =
     isAligned(d) || /post|structure|LD1R/.test(d.name) || operands.imm === undefined ? 0 : constant(operands.imm);
   const base = fieldValue(d.pattern.fields.get("Rn") as never, word);
