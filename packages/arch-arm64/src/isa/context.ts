@@ -5,6 +5,8 @@
  * The interpreter reads operands from predecoded records; the region compiler gives constants and keeps registers
  * in locals. A description cannot tell.
  *
+ * The letters f, s, p, c and w are the README's.
+ *
  * Expressions are evaluated where they are used, and each time. A value that is used twice, or that must survive a
  * write of a register that it was made from, is named with `temp`. Read every source before the first write.
  */

@@ -58,7 +58,7 @@ function defineFlatSystem(
     "memSlow",
     [I32, I64, I32],
     [I32],
-    (f, s, va, access) => {
+    (f, s, va, accdesc) => {
       const host = f.local(I32);
       const page = f.temp(and(va, i64(-4096)));
       f.set(host, call<I32>(hostOf, va));
@@ -68,11 +68,11 @@ function defineFlatSystem(
       });
       const entry = f.temp(add(load("i32", s, L.TLB_SET), and(toI32(shrU(va, 8)), 0x3ff0)));
       f.if(
-        and(access, 0x100),
+        and(accdesc, 0x100),
         () =>
           f.if(
             call<I32>(services.isCode, and(host, -4096)),
-            () => f.call(services.codeStore, [host, and(access, 0xff)]),
+            () => f.call(services.codeStore, [host, and(accdesc, 0xff)]),
             () => {
               f.store("i64", entry, page, TLB.WRITE);
               f.store("i32", entry, sub(host, toI32(va)), TLB.WRITE + 8);
