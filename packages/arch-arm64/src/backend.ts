@@ -1,7 +1,7 @@
 /**
  * The CPU backend: PEs over one linear memory, executed by generated WebAssembly.
  */
-import type { Clock, CpuBackend, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
+import type { Clock, CpuBackend, Entropy, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
 import { prebuiltModule } from "#prebuilt";
 import { Cpu } from "./cpu/cpu.ts";
 import { type CpuModelName, DEFAULT_CPU_MODEL } from "./cpu/models.ts";
@@ -25,6 +25,8 @@ export interface Arm64BackendOptions {
   readonly clock: Clock;
   /** CPU model of every PE. Default `max`. */
   readonly cpu?: CpuModelName;
+  /** What RNDR and RNDRRS give; without it no CPU model has FEAT_RNG. */
+  readonly entropy?: Entropy;
   /** Most PEs that may exist at one time; a bound from the reserved region applies as well. Default 32. */
   readonly maxPes?: number;
 }
@@ -70,6 +72,7 @@ export class Arm64Backend implements CpuBackend, Machine {
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
   readonly cpu: Cpu;
+  readonly entropy: Entropy | undefined;
   readonly wasm: Machine["wasm"];
   readonly #slots: (Arm64Pe | undefined)[];
   #pes: readonly Arm64Pe[] = [];
@@ -79,8 +82,15 @@ export class Arm64Backend implements CpuBackend, Machine {
   #expected = -1;
   readonly #stopListening: (() => void)[] = [];
 
-  constructor({ physicalMemory, clock, cpu = DEFAULT_CPU_MODEL, maxPes = DEFAULT_MAX_PES }: Arm64BackendOptions) {
-    this.cpu = new Cpu(cpu);
+  constructor({
+    physicalMemory,
+    clock,
+    cpu = DEFAULT_CPU_MODEL,
+    entropy,
+    maxPes = DEFAULT_MAX_PES,
+  }: Arm64BackendOptions) {
+    this.cpu = new Cpu(cpu, entropy !== undefined);
+    this.entropy = entropy;
     this.physical = physicalMemory;
     this.clock = clock;
     const { memory, reservedBytes, dramOffset, dramBase, dramSize } = physicalMemory;
@@ -101,6 +111,7 @@ export class Arm64Backend implements CpuBackend, Machine {
     data.setUint32(REGION.PE_COUNT, 0, true);
     data.setUint32(REGION.CODE_START, codeStart, true);
     data.setUint32(REGION.CODE_END, reservedBytes, true);
+    data.setUint32(REGION.CPU_FLAGS, this.cpu.flags, true);
     data.setUint32(REGION.PSTATE_BITS, this.cpu.pstate, true);
     writeDispatchTable(words, this.cpu.present);
     initCodeCache(data, codeStart, reservedBytes, dramSize);

@@ -93,7 +93,6 @@ export class Arm64Pe implements Pe, PeCore {
     state.bytes.fill(0, state.base, state.base + L.TLB_META);
     state.set(L.PE_INDEX, index);
     state.set(M.DOMAIN, domain);
-    state.set(L.TLB_SET_EL0, state.base + L.TLB_EL0);
     for (const row of this.cpu.registers) state.setSlot(row.slot, row.reset);
     state.setSlot(S.VMPIDR, config.mpidr);
     this.reset();
@@ -201,6 +200,10 @@ export class Arm64Pe implements Pe, PeCore {
       this.#machine.retire(retired);
     }
     return this.timers;
+  }
+
+  random64(): bigint {
+    return this.#machine.entropy?.next64() ?? 0n;
   }
 
   requestExit(): void {
@@ -440,9 +443,9 @@ export class Arm64Pe implements Pe, PeCore {
       if (
         ![1, 2, 4, 8, 16].includes(exclusive.size) ||
         !physical.contains(pa, exclusive.size) ||
-        pa % exclusive.size !== 0
+        (this.cpu.features.has("FEAT_LSE2") ? (pa % 16) + exclusive.size > 16 : pa % exclusive.size !== 0)
       )
-        throw arm64Error("ARM64_STATE_INVALID", "the exclusive monitor is not an aligned place in DRAM");
+        throw arm64Error("ARM64_STATE_INVALID", "the exclusive monitor is not a place in DRAM that an access may have");
       const value = BigInt(exclusive.value);
       state.set64(L.EXCL_ADDRESS, BigInt(physical.offsetOf(pa)));
       state.set(L.EXCL_SIZE, exclusive.size);

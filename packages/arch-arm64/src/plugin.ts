@@ -1,4 +1,4 @@
-import { Clock, CpuBackend, definePlugin, PhysicalMemory } from "@gunyah-ts/kernel";
+import { Clock, CpuBackend, definePlugin, Entropy, PhysicalMemory } from "@gunyah-ts/kernel";
 import { createArm64Backend } from "./backend.ts";
 import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "./cpu/models.ts";
 
@@ -13,7 +13,7 @@ export const archArm64 = definePlugin<ArchArm64Options>({
   name: "@gunyah-ts/arch-arm64",
   version: "0.1.0",
   provides: [CpuBackend],
-  requires: [PhysicalMemory, Clock],
+  requires: [PhysicalMemory, Clock, Entropy],
   options: {
     cpu: {
       type: "string",
@@ -23,7 +23,12 @@ export const archArm64 = definePlugin<ArchArm64Options>({
     },
   },
   setup(ctx, { cpu }) {
-    const backend = createArm64Backend({ physicalMemory: ctx.get(PhysicalMemory), clock: ctx.get(Clock), cpu });
+    const backend = createArm64Backend({
+      physicalMemory: ctx.get(PhysicalMemory),
+      clock: ctx.get(Clock),
+      entropy: ctx.get(Entropy),
+      cpu,
+    });
     ctx.provide(CpuBackend, backend);
     ctx.onDispose(() => backend.dispose());
   },

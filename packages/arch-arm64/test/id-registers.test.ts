@@ -38,6 +38,17 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
   FEAT_CSV3: [],
   FEAT_SSBS2: [0xd51b42c0, 0xd503413f, 0xd53b42c0], // msr ssbs, x0; msr ssbs, #1; mrs
   FEAT_PAN: [0xd500419f, 0xd5184260, 0xd5384260], // msr pan, #1; msr pan, x0; mrs
+  FEAT_RNG: [0xd53b2400, 0xd53b2420], // mrs rndr, rndrrs
+  FEAT_FlagM2: [0xd500405f, 0xd500403f], // axflag, xaflag
+  FEAT_DPB: [0xd50b7c20], // dc cvap
+  FEAT_DPB2: [0xd50b7d20], // dc cvadp
+  FEAT_LRCPC2: [0xd9400020, 0x19000020, 0x99800020], // ldapur, stlurb, ldapursw
+  FEAT_SB: [0xd50330ff],
+  FEAT_DIT: [0xd503415f, 0xd51b42a0, 0xd53b42a0], // msr dit, #1; msr dit, x0; mrs
+  FEAT_PAN2: [0xd5087900, 0xd5087920], // at s1e1rp, s1e1wp
+  FEAT_HPDS: [],
+  FEAT_UAO: [0xd500417f, 0xd5184280, 0xd5384280], // msr uao, #1; msr uao, x0; mrs
+  FEAT_LSE2: [],
   FEAT_TTCNP: [],
   FEAT_E0PD: [],
 };

@@ -123,8 +123,8 @@ describe("stage 1", () => {
   it("checks alignment by SCTLR_EL1.A, Device memory, exclusives", () => {
     const pe = fresh();
     expect(stage.try("p_ldr", { X1: page(1) + 1 }).kind).toBe("done");
-    expect(stage.try("p_ldxr", { X1: page(1) + 1 })).toMatchObject({ ec: 0x25, iss: 0x21 });
-    expect(stage.try("p_ldadd", { X1: page(1) + 4 })).toMatchObject({ ec: 0x25, iss: expect.any(Number) });
+    expect(stage.try("p_ldxr", { X1: page(1) + 9 })).toMatchObject({ ec: 0x25, iss: 0x21 });
+    expect(stage.try("p_ldadd", { X1: page(1) + 12 })).toMatchObject({ ec: 0x25, iss: expect.any(Number) });
     stage.map(1, RW | D.DEVICE);
     expect(stage.try("p_ldr", { X1: page(1) + 1 })).toMatchObject({ ec: 0x25, iss: 0x21, far: BigInt(page(1) + 1) });
     expect(stage.try("p_ldr", { X1: page(1) + 8 }).kind).toBe("done");

@@ -4,6 +4,7 @@
  */
 import { arm64Error } from "../errors.ts";
 import { PSTATE } from "../state/layout.ts";
+import { CPU_FLAG } from "../state/region.ts";
 import { SYSTEM_REGISTERS, type SystemRegister, systemRegister, systemRegisterAt } from "../sysreg/table.ts";
 import { type Feature, idRegister } from "./features.ts";
 import { CPU_MODELS, type CpuModel, type CpuModelName } from "./models.ts";
@@ -11,7 +12,14 @@ import { CPU_MODELS, type CpuModel, type CpuModelName } from "./models.ts";
 /** PSTATE bits that a feature brings, as in SPSR. */
 const PSTATE_OF: { readonly [feature in Feature]?: number } = {
   FEAT_PAN: PSTATE.PAN,
+  FEAT_UAO: PSTATE.UAO,
+  FEAT_DIT: PSTATE.DIT,
   FEAT_SSBS2: PSTATE.SSBS,
+};
+
+/** Features that generated code asks for when it runs: bits of `REGION.CPU_FLAGS`. */
+const FLAG_OF: { readonly [feature in Feature]?: number } = {
+  FEAT_LSE2: CPU_FLAG.LSE2,
 };
 
 export class Cpu {
@@ -21,18 +29,26 @@ export class Cpu {
   readonly registers: readonly SystemRegister[];
   /** PSTATE bits besides NZCV, DAIF and the mode, as in SPSR. */
   readonly pstate: number;
+  /** Value of `REGION.CPU_FLAGS`. */
+  readonly flags: number;
 
-  /** Errors: ARM64_CPU_UNKNOWN */
-  constructor(name: CpuModelName) {
+  /**
+   * @param hasEntropy without a source of random bytes there is no FEAT_RNG
+   * Errors: ARM64_CPU_UNKNOWN
+   */
+  constructor(name: CpuModelName, hasEntropy = true) {
     if (!Object.hasOwn(CPU_MODELS, name))
       throw arm64Error("ARM64_CPU_UNKNOWN", `no CPU model ${name}; there are ${Object.keys(CPU_MODELS).join(", ")}`);
     const model: CpuModel = CPU_MODELS[name];
     const features = new Set(model.features);
+    if (!hasEntropy) features.delete("FEAT_RNG");
     this.name = name;
     this.features = features;
     this.registers = SYSTEM_REGISTERS.map((row) => registerOf(row, model, features));
-    this.pstate = PSTATE.SS | PSTATE.IL;
-    for (const feature of features) this.pstate |= PSTATE_OF[feature] ?? 0;
+    const bitsOf = (table: { readonly [feature in Feature]?: number }) =>
+      [...features].reduce((bits, feature) => bits | (table[feature] ?? 0), 0);
+    this.pstate = PSTATE.SS | PSTATE.IL | bitsOf(PSTATE_OF);
+    this.flags = bitsOf(FLAG_OF);
   }
 
   /** The row of a register by name, undefined when the table has none. */

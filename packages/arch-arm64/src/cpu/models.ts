@@ -24,7 +24,11 @@ const NEOVERSE_N1 = [
   "FEAT_LSE",
   "FEAT_RDM",
   "FEAT_PAN",
+  "FEAT_PAN2",
+  "FEAT_HPDS",
+  "FEAT_UAO",
   "FEAT_TTCNP",
+  "FEAT_DPB",
   // optional in 8.2
   "FEAT_DotProd",
   "FEAT_LRCPC",

@@ -66,6 +66,7 @@ export const SCTLR = {
   C: 1 << 2,
   SA: 1 << 3,
   SA0: 1 << 4,
+  NAA: 1 << 6,
   UMA: 1 << 9,
   I: 1 << 12,
   DZE: 1 << 14,

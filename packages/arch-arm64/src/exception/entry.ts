@@ -136,7 +136,11 @@ function defineEnterEl1(module: ModuleBuilder, needs: EnterEl1Needs): FunctionRe
       f.store(
         "i32",
         s,
-        or(pan, select(and(readSlotHigh(s, "SCTLR_EL1"), SCTLR.DSSBS_HIGH), i32(PSTATE.SSBS), 0)),
+        // UAO becomes 0, DIT stays
+        or(
+          or(pan, and(old, PSTATE.DIT)),
+          select(and(readSlotHigh(s, "SCTLR_EL1"), SCTLR.DSSBS_HIGH), i32(PSTATE.SSBS), 0),
+        ),
         L.PSTATE,
       );
       f.if(and(and(pan, xor(old, -1)), PSTATE.PAN), () => f.call(needs.panRaised, [s]));

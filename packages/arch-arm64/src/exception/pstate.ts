@@ -82,6 +82,8 @@ export function defineContextChanged(module: ModuleBuilder): FunctionRef {
       f.store("i32", s, load("i32", byEl, M.FP_BY_EL), L.FP_ENABLED);
       f.store("i32", s, load("i32", byEl, M.SP_ALIGN_BY_EL), L.SP_ALIGN);
       f.store("i32", s, add(s, select(el, i32(L.TLB_EL1), L.TLB_EL0)), L.TLB_SET);
+      const asEl1 = and(el, shrU(load("i32", s, L.PSTATE), Math.log2(PSTATE.UAO)));
+      f.store("i32", s, add(s, select(asEl1, i32(L.TLB_EL1), L.TLB_EL0)), L.TLB_SET_EL0);
       f.if(and(load("i32", s, M.LINES), xor(load("i32", s, L.DAIF), -1)), () => setPending(f, s, PENDING.INTERRUPT));
       f.if(load("i32", s, M.DEBUG), () => setPending(f, s, PENDING.SYNC));
     },

@@ -30,6 +30,7 @@ import {
   type ModuleBuilder,
   ne,
   or,
+  select,
   shrU,
   sub,
   toI32,
@@ -192,7 +193,8 @@ export class InterpreterContext extends FlagWords implements Context {
       (options.unprivileged === true ? ACCDESC.UNPRIVILEGED : 0) |
       (options.atomic === true ? ACCDESC.ATOMIC : 0) |
       (options.aligned === true ? ACCDESC.ALIGNED : 0) |
-      (options.ordered === true ? ACCDESC.ORDERED : 0)
+      (options.ordered === true ? ACCDESC.ORDERED : 0) |
+      (options.orderedOnly === true ? ACCDESC.ORDERED_ONLY : 0)
     );
   }
   /** TLB lookup; `hit` gets the address in the fast case, `miss` after the slow one. */
@@ -248,6 +250,9 @@ export class InterpreterContext extends FlagWords implements Context {
     this.#translate(named, bytes, true, options, set, set);
     return host;
   }
+  commit(host: Expr<I32>): void {
+    this.f.if(eq(host, add(this.state, L.BOUNCE)), () => this.f.call(this.#system.bounceCommit, [this.state]));
+  }
   store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options: AccessDescriptor = {}): void {
     const named = this.temp(address);
     this.#translate(
@@ -258,8 +263,7 @@ export class InterpreterContext extends FlagWords implements Context {
       (host) => write(this.temp(host)),
       (host) => {
         write(host);
-        if (options.aligned !== true && bytes > 1)
-          this.f.if(eq(host, add(this.state, L.BOUNCE)), () => this.f.call(this.#system.bounceCommit, [this.state]));
+        if (bytes > 1) this.commit(host);
       },
     );
   }
@@ -284,8 +288,12 @@ export class InterpreterContext extends FlagWords implements Context {
   clearExclusive(): void {
     this.f.store("i64", this.state, i64(-1), L.EXCL_ADDRESS);
   }
+  /** Where a misaligned access, which works on a copy, really is. */
+  #place(host: Expr<I32>): Expr<I64> {
+    return toI64U(select(eq(host, add(this.state, L.BOUNCE)), load("i32", this.state, L.BOUNCE_HOST), host));
+  }
   setExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): void {
-    this.f.store("i64", this.state, toI64U(host), L.EXCL_ADDRESS);
+    this.f.store("i64", this.state, this.#place(host), L.EXCL_ADDRESS);
     this.f.store("i64", this.state, low, L.EXCL_VALUE);
     this.f.store("i64", this.state, high ?? i64(0), L.EXCL_VALUE + 8);
     this.f.store("i32", this.state, i32(bytes), L.EXCL_SIZE);
@@ -296,7 +304,10 @@ export class InterpreterContext extends FlagWords implements Context {
     const [seenLow, seenHigh] = [load("i64", this.state, L.EXCL_VALUE), load("i64", this.state, L.EXCL_VALUE + 8)];
     f.set(status, 1);
     f.if(
-      and(eq(load("i64", this.state, L.EXCL_ADDRESS), toI64U(host)), eq(load("i32", this.state, L.EXCL_SIZE), bytes)),
+      and(
+        eq(load("i64", this.state, L.EXCL_ADDRESS), this.#place(host)),
+        eq(load("i32", this.state, L.EXCL_SIZE), bytes),
+      ),
       () => {
         if (high === undefined) {
           const kind = ({ 1: "i64_8", 2: "i64_16", 4: "i64_32", 8: "i64" } as const)[bytes as 8];
@@ -308,6 +319,7 @@ export class InterpreterContext extends FlagWords implements Context {
         }
       },
     );
+    this.commit(host);
     this.clearExclusive();
     return status;
   }

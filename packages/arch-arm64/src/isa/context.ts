@@ -29,6 +29,8 @@ export interface AccessDescriptor {
   readonly aligned?: boolean;
   /** Alignment that `aligned` asks for, when it is not the access' size. Bytes. */
   readonly alignment?: number;
+  /** Of the aligned kind, but neither exclusive nor atomic: SCTLR_EL1.nAA may allow it misaligned. */
+  readonly orderedOnly?: boolean;
   /** Acquire, release or exclusive: ISS.AR. */
   readonly ordered?: boolean;
   /** LDTR, STTR: with EL0's permissions. */
@@ -114,8 +116,12 @@ export interface Context {
    * linear-memory address that it is given; it may be emitted twice, so it may only store already named values.
    */
   store(address: Expr<I64>, bytes: number, write: (host: Expr<I32>) => void, options?: AccessDescriptor): void;
-  /** Translate a write and give its address: for atomics and exclusives, which are always aligned. Faults leave. */
+  /**
+   * Translate a write and give its address, aligned to the access: for atomics and exclusives. Faults leave. What is
+   * stored is in memory after `commit`.
+   */
   writeAddress(address: Expr<I64>, bytes: number, options?: AccessDescriptor): Expr<I32>;
+  commit(host: Expr<I32>): void;
   /** Write zeros to the naturally aligned block of `bytes` that holds `address` (DC ZVA). */
   zeroBlock(address: Expr<I64>, bytes: number): void;
   /** Open the local exclusive monitor. */

@@ -30,6 +30,9 @@ export function truncated(c: Context, size: number, slot: "d" | "n" | "m" | "a")
   return size === 3 ? c.x(slot) : size === 2 ? toI64U(c.w(slot)) : and(c.x(slot), size === 1 ? 0xffff : 0xff);
 }
 
+/** Of LDAR, STLR and their like. */
+export const ORDERED_ACCESS = { aligned: true, ordered: true, orderedOnly: true } as const;
+
 const SIZE_SUFFIX = ["b", "h", "", ""] as const;
 const base = (f: FieldValues<"Rn">) => `[${regSp(1, f.Rn)}]`;
 const checkBase = (c: Context, sp: number) => {
@@ -114,7 +117,7 @@ const loadAcquire = define({
   operands: (w) => ({ d: w.sinkSlot("Rt"), n: w.spSlot("Rn") }),
   execute: (c, { size, sp }) => {
     checkBase(c, sp);
-    const host = c.load(c.temp(c.x("n")), 1 << size, { aligned: true, ordered: true });
+    const host = c.load(c.temp(c.x("n")), 1 << size, ORDERED_ACCESS);
     c.setX("d", atomicLoad(ATOMIC_KIND[size as 0], host));
   },
   syntax: (f) => `ld${f.o0 ? "" : "l"}ar${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
@@ -128,10 +131,12 @@ const storeRelease = define({
   execute: (c, { size, sp }) => {
     checkBase(c, sp);
     const value = c.temp(c.x("d"));
-    c.store(c.temp(c.x("n")), 1 << size, (host) => c.f.atomicStore(ATOMIC_KIND[size as 0], host, value), {
-      aligned: true,
-      ordered: true,
-    });
+    c.store(
+      c.temp(c.x("n")),
+      1 << size,
+      (host) => c.f.atomicStore(ATOMIC_KIND[size as 0], host, value),
+      ORDERED_ACCESS,
+    );
   },
   syntax: (f) =>
     `st${f.o0 ? "" : "l"}lr${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`.replace(
@@ -153,6 +158,7 @@ const compareAndSwap = define({
     const replacement = c.temp(truncated(c, size, "m"));
     const host = c.writeAddress(c.temp(c.x("n")), 1 << size, { aligned: true, atomic: true, ordered: true });
     c.setX("d", atomicCmpxchg(ATOMIC_KIND[size as 0], host, expected, replacement));
+    c.commit(host);
   },
   syntax: (f) =>
     `cas${f.L ? "a" : ""}${f.o0 ? "l" : ""}${SIZE_SUFFIX[f.size as 0]} ${reg(+(f.size === 3), f.Rs)}, ${reg(+(f.size === 3), f.Rt)}, ${base(f)}`,
@@ -188,6 +194,7 @@ const compareAndSwapPair = define({
     }
     const join = (a: Expr<I64>, b: Expr<I64>) => or(a, shl(b, 32));
     const old = c.temp(atomicCmpxchg("i64", host, c.temp(join(low, high)), c.temp(join(newLow, newHigh))));
+    c.commit(host);
     c.setX("d", and(old, 0xffff_ffff));
     c.setField("i64", c.imm2(), shrU(old, 32));
   },

@@ -53,7 +53,7 @@ function single(
   else c.setX("d", loaded as Expr<I64>);
 }
 
-const dataSlot = (w: Word<"opc" | "Rt">) => select(eqz(w.field("opc")), w.xSlot("Rt"), w.sinkSlot("Rt"));
+export const dataSlot = (w: Word<"opc" | "Rt">) => select(eqz(w.field("opc")), w.xSlot("Rt"), w.sinkSlot("Rt"));
 const checkBase = (c: Context, s: StaticValues<"sp">) => {
   if (s.sp) c.checkSpAlignment();
 };

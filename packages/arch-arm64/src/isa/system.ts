@@ -3,7 +3,7 @@
  */
 import { L } from "../state/layout.ts";
 import { TrapGroup } from "../sysreg/table.ts";
-import { add, and, type Expr, eqz, type I64, load, ltU, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
+import { add, and, type Expr, eqz, type I64, load, ltU, or, select, shl, shrU, toI64U, xor } from "../wasm/index.ts";
 import { type Description, define, type FieldValues, Flow } from "./description.ts";
 import { immediate, reg } from "./syntax.ts";
 
@@ -75,6 +75,40 @@ const cfinv = define({
   pattern: "1101 0101 0000 0 000 0100 0000 000 11111",
   execute: (c) => c.setNzcv(c.temp(xor(c.nzcv(), 2))),
   syntax: () => "cfinv",
+});
+/** AXFLAG, XAFLAG: between the flags of a floating-point comparison and those that other architectures give. */
+const axflag = define({
+  name: "AXFLAG",
+  feature: "FEAT_FlagM2",
+  pattern: "1101 0101 0000 0 000 0100 0000 010 11111",
+  execute: (c) => {
+    const flags = c.temp(c.nzcv());
+    const v = and(flags, 1);
+    c.setNzcv(c.temp(or(and(or(flags, shl(v, 2)), 4), and(and(flags, 2), xor(shl(v, 1), 2)))));
+  },
+  syntax: () => "axflag",
+});
+const xaflag = define({
+  name: "XAFLAG",
+  feature: "FEAT_FlagM2",
+  pattern: "1101 0101 0000 0 000 0100 0000 001 11111",
+  execute: (c) => {
+    const flags = c.temp(c.nzcv());
+    const z = c.temp(and(shrU(flags, 2), 1));
+    const carry = c.temp(and(shrU(flags, 1), 1));
+    const n = eqz(or(carry, z));
+    const v = and(z, xor(carry, 1));
+    c.setNzcv(c.temp(or(or(shl(n, 3), shl(and(z, carry), 2)), or(shl(or(carry, z), 1), v))));
+  },
+  syntax: () => "xaflag",
+});
+/** Nothing is executed speculatively. */
+const speculationBarrier = define({
+  name: "SB",
+  feature: "FEAT_SB",
+  pattern: "1101 0101 0000 0011 0011 0000 111 11111",
+  execute: () => {},
+  syntax: () => "sb",
 });
 const msrImmediate = define({
   name: "MSR (immediate)",
@@ -160,7 +194,10 @@ export const SYSTEM: readonly Description[] = [
   barrier("dsb", "100"),
   barrier("dmb", "101"),
   barrier("isb", "110"),
+  speculationBarrier,
   cfinv,
+  axflag,
+  xaflag,
   msrImmediate,
   mrsNzcv,
   msrNzcv,

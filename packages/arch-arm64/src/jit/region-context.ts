@@ -220,6 +220,7 @@ export class RegionContext extends FlagWords implements Context {
   clearExclusive(): void {
     this.#refuse();
   }
+  commit(): void {}
   setExclusive(): void {
     this.#refuse();
   }

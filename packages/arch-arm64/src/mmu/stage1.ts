@@ -201,6 +201,8 @@ function emitTableWalk(t: Translation, { stage2, stage2Result, hostOf }: WalkNee
   f.if(eqz(and(low, 1 << 10)), () => done(or(level, FAULT.VALID | FAULT.ACCESS_FLAG)));
   f.set(ipa, or(base, and(va, offsetMask)));
   f.set(size, lsb);
+  // TCR_EL1.HPD0, HPD1: what tables say counts for nothing
+  f.if(select(upper, bit64(tcr, 42), bit64(tcr, 41)), () => f.set(inherited, 0));
   return { descriptor, low, level, inherited };
 }
 

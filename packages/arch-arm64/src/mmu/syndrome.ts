@@ -40,6 +40,10 @@ export function defineInstructionSyndrome(module: ModuleBuilder): FunctionRef {
       ),
       () => syndrome(size, gtU(opc, 1), select(gtU(opc, 1), eq(opc, 2), is64), 0),
     );
+    // LDAPUR, STLUR and narrower
+    f.if(eq(and(word, 0x3f20_0c00), 0x1900_0000), () =>
+      syndrome(size, gtU(opc, 1), select(gtU(opc, 1), eq(opc, 2), is64), 1),
+    );
     // LDR (literal), LDRSW (literal)
     f.if(eq(group, 0x1800_0000), () => syndrome(select(eq(size, 1), i32(3), 2), eq(size, 2), ne(size, 0), 0));
     // LDAR, STLR, LDLAR, STLLR and narrower
@@ -62,6 +66,8 @@ export function defineElementShift(module: ModuleBuilder): FunctionRef {
     );
     // Pairs: W, SW, X; S, D, Q
     f.if(eq(group, 0x2800_0000), () => f.return(select(vector, add(top, 2), add(shrU(top, 1), 2))));
+    // LDAPUR, STLUR
+    f.if(eq(and(word, 0x3b00_0000), 0x1900_0000), () => f.return(top));
     // Literals
     f.if(eq(group, 0x1800_0000), () => f.return(select(vector, add(top, 2), select(eq(top, 1), i32(3), 2))));
     // Exclusives and ordered accesses

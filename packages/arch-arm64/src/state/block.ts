@@ -13,6 +13,7 @@ export interface SystemExports {
   takeSync(s: number, esr: number): void;
   contextChanged(s: number): void;
   undefined(s: number): void;
+  unpackNzcv(s: number, nzcv: number): void;
   memSlow(s: number, va: bigint, accdesc: number): number;
 }
 

@@ -8,6 +8,8 @@ import type { StateBlock, SystemExports } from "./block.ts";
 /** The parts of a PE, as its parts see one another. */
 export interface PeCore {
   readonly cpu: Cpu;
+  /** RNDR: 64 random bits. */
+  random64(): bigint;
   readonly state: StateBlock;
   readonly wasm: SystemExports;
   readonly tlb: Tlb;

@@ -35,7 +35,7 @@ export const L = {
   DAIF: 0x120,
   /** i32: PSTATE.SP, 0 or 1. */
   SPSEL: 0x124,
-  /** i32: PSTATE.{SS,IL} and PAN and SSBS, each in its SPSR bit: SS 21, PAN 22, IL 20, SSBS 12. */
+  /** i32: the bits of `PSTATE`, each where SPSR has it. */
   PSTATE: 0x128,
   /** i32: not 0 when Advanced SIMD and FP instructions do not trap at the current EL (CPACR_EL1.FPEN, CPTR_EL2.TFP/FPEN). */
   FP_ENABLED: 0x12c,
@@ -43,7 +43,7 @@ export const L = {
   SP_ALIGN: 0x130,
   /** i32: absolute address of the TLB set of the current EL (see `TLB`). Reload after any helper that may change EL. */
   TLB_SET: 0x134,
-  /** i32: absolute address of the EL0 TLB set: for LDTR and STTR at EL1. */
+  /** i32: absolute address of the TLB set of LDTR and STTR: EL0's, or EL1's while PSTATE.UAO is set. */
   TLB_SET_EL0: 0x138,
   /**
    * i32, atomic: not 0 when the run loop must look up from executing before the budget ends. Bits: see `PENDING`.
@@ -169,7 +169,7 @@ export const ACCDESC = {
   /** Bytes, 1-64. */
   SIZE_MASK: 0xff,
   WRITE: 0x100,
-  /** LDTR/STTR: checked as EL0 (at EL1, PSTATE.UAO does not exist here). */
+  /** LDTR/STTR: checked as EL0, unless PSTATE.UAO at EL1. */
   UNPRIVILEGED: 0x200,
   /** Also reads: atomics, exclusives' store. With WRITE. */
   ATOMIC: 0x400,
@@ -180,6 +180,8 @@ export const ACCDESC = {
   /** Cache maintenance: ISS.CM, and a read permission check that reports WnR = 1. */
   MAINTENANCE: 0x2000,
   FETCH: 0x4000,
+  /** With ALIGNED: SCTLR_EL1.nAA 1 allows any alignment. LDAR, STLR and their like, which are neither exclusive nor atomic. */
+  ORDERED_ONLY: 0x8000,
   /**
    * Bits 18:16: log2 of the size of one element (LDP, LD1: less than the access), for SCTLR_EL1.A and Device memory.
    * The MMU fills it in from WORD; callers leave it 0.
@@ -193,4 +195,6 @@ export const PSTATE = {
   IL: 1 << 20,
   SS: 1 << 21,
   PAN: 1 << 22,
+  UAO: 1 << 23,
+  DIT: 1 << 24,
 } as const;

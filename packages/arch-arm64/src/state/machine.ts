@@ -1,4 +1,4 @@
-import type { Clock, PhysicalMemory } from "@gunyah-ts/kernel";
+import type { Clock, Entropy, PhysicalMemory } from "@gunyah-ts/kernel";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Arm64Pe } from "../pe.ts";
 import type { SystemExports } from "./block.ts";
@@ -9,6 +9,8 @@ export interface Machine {
   readonly physical: PhysicalMemory;
   readonly clock: Clock;
   readonly cpu: Cpu;
+  /** Defined when the CPU has FEAT_RNG. */
+  readonly entropy: Entropy | undefined;
   readonly wasm: SystemExports & {
     /** See `INTERPRETER_FUNCTIONS`. */
     execute(s: number): void;

@@ -27,6 +27,8 @@ export const REGION = {
   CODE_END: 0x124,
   /** i32: PSTATE bits that the CPU model has besides NZCV, DAIF and the mode, as in SPSR. */
   PSTATE_BITS: 0x128,
+  /** i32: what the CPU model has, see `CPU_FLAG`. */
+  CPU_FLAGS: 0x12c,
   /** f64 words: host counter at the last look, and the like (`timer/`). */
   TIMER: 0x140,
   /** The interpreter's constant tables and shared words: 0x1000-0xffff. */
@@ -34,6 +36,12 @@ export const REGION = {
   /** System-register dispatch: i32 for each of op0[0] op1 CRn CRm op2. */
   SYSREG_DISPATCH: 0x10000,
   STATES: 0x40000,
+} as const;
+
+/** Bits of `REGION.CPU_FLAGS`. */
+export const CPU_FLAG = {
+  /** FEAT_LSE2: accesses within 16 bytes need not be aligned. */
+  LSE2: 1,
 } as const;
 
 /** Absolute address of a PE's state block. */

@@ -4,6 +4,7 @@
  *
  * Source: DDI 0487 K.a, C5.3-C5.6 (system instructions), D19 (registers), D1.3.4 (traps).
  */
+import type { Feature } from "../cpu/features.ts";
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
 import { ATTR, FAULT, M, WALK } from "../mmu/layout.ts";
 import { S, type StateBlock } from "../state/block.ts";
@@ -48,6 +49,11 @@ const number = (read: (pe: PeCore) => number, write?: (pe: PeCore, value: number
   ...(write === undefined ? {} : { write: (pe, value) => write(pe, Number(value & LOW32)) }),
 });
 
+function random(pe: PeCore): bigint {
+  pe.wasm.unpackNzcv(pe.state.base, 0);
+  return pe.random64();
+}
+
 /** Registers of kind `call`, by name. */
 const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
   MIDR_EL1: { read: (pe) => pe.state.slot(S.VPIDR) },
@@ -57,6 +63,8 @@ const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
       (pe.state.low(S.HCR) & HCR.TDZ) !== 0 || (pe.state.get(L.EL) === 0 && (pe.state.low(S.SCTLR) & SCTLR.DZE) === 0);
     return (prohibited ? 16 : 0) | 4;
   }),
+  RNDR: { read: random },
+  RNDRRS: { read: random },
   ISR_EL1: number((pe) => pe.lines() & 0x1c0),
   SP_EL0: {},
   OSLAR_EL1: number(
@@ -254,6 +262,9 @@ export class SystemAccess {
     this.#state = pe.state;
   }
 
+  #has(feature: Feature): boolean {
+    return this.#pe.cpu.features.has(feature);
+  }
   #undefined(): number {
     this.#pe.wasm.undefined(this.#state.base);
     return LEFT;
@@ -341,17 +352,24 @@ export class SystemAccess {
       // DC ISW, CSW, CISW
       if ((crm === 6 || crm === 10 || crm === 14) && op2 === 2)
         return hcr & HCR.TSW ? this.#trap(Route.EL2, word, false) : GO_ON;
+      // AT S1E1RP, S1E1WP: as S1E1R and S1E1W, and PSTATE.PAN counts
+      if (crm === 9 && op2 < 2 && this.#has("FEAT_PAN2")) return this.#addressTranslate(op2, 0);
       // AT S1E1R, S1E1W, S1E0R, S1E0W
-      if (crm === 8 && op2 < 4) return this.#addressTranslate(op2);
+      if (crm === 8 && op2 < 4) return this.#addressTranslate(op2, WALK.NO_PAN);
       return this.#undefined();
     }
     // DC ZVA comes here only when something traps it
     if (crm === 4 && op2 === 1)
       return this.#trap(el === 0 && (state.low(S.SCTLR) & SCTLR.DZE) === 0 ? Route.EL1 : Route.EL2, word, false);
-    const isDc = crm === 10 || crm === 11 || crm === 14;
+    const isDc =
+      crm === 10 ||
+      crm === 11 ||
+      crm === 14 ||
+      (crm === 12 && this.#has("FEAT_DPB")) ||
+      (crm === 13 && this.#has("FEAT_DPB2"));
     if (op2 !== 1 || (!isDc && crm !== 5)) return this.#undefined();
     if (el === 0 && (state.low(S.SCTLR) & SCTLR.UCI) === 0) return this.#trap(Route.EL1, word, false);
-    // IC IVAU and DC CVAU reach the point of unification, DC CVAC and CIVAC that of coherency
+    // IC IVAU and DC CVAU reach the point of unification, DC CVAC and CIVAC that of coherency, CVAP and CVADP persistence
     const trapped = crm === 5 || crm === 11 ? hcr & HCR.TPU : hcr & HCR.TPCP;
     if (trapped) return this.#trap(Route.EL2, word, false);
     return this.#maintain();
@@ -378,12 +396,12 @@ export class SystemAccess {
     return LOOK_UP;
   }
 
-  #addressTranslate(op2: number): number {
+  #addressTranslate(op2: number, pan: number): number {
     const { wasm } = this.#pe;
     const state = this.#state;
     const isWrite = (op2 & 1) !== 0;
     const el = op2 < 2 ? 1 : 0;
-    const accdesc = (isWrite ? ACCDESC.WRITE : 0) | WALK.STAGE1_ONLY | WALK.NO_PAN | 1;
+    const accdesc = (isWrite ? ACCDESC.WRITE : 0) | WALK.STAGE1_ONLY | pan | 1;
     const fault = wasm.translate(state.base, state.get64(L.SYS_VALUE), accdesc, el);
     if ((fault & FAULT.STAGE2) !== 0) {
       // A stage 2 fault on the stage 1 walk is an abort of the AT itself, to EL2.

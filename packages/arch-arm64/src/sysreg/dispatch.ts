@@ -46,7 +46,20 @@ const D = {
 } as const;
 
 /** Registers that live elsewhere in the state block. */
-const INLINE = ["", "NZCV", "DAIF", "CurrentEL", "SPSel", "PAN", "SSBS", "FPCR", "FPSR", "SP_EL0"] as const;
+const INLINE = [
+  "",
+  "NZCV",
+  "DAIF",
+  "CurrentEL",
+  "SPSel",
+  "PAN",
+  "SSBS",
+  "FPCR",
+  "FPSR",
+  "SP_EL0",
+  "UAO",
+  "DIT",
+] as const;
 
 function dispatchWord(r: SystemRegister): number {
   const inline = INLINE.indexOf(r.name as (typeof INLINE)[number]);
@@ -88,7 +101,7 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
   const sysRead = defineSysRead(module, entry, needs);
   const setDaif = defineSetDaif(module, entry);
   const setPan = defineSetPan(module, entry);
-  const pstate = { setDaif, setPan };
+  const pstate = { setDaif, setPan, setUao: defineSetUao(module, entry) };
   const sysWrite = defineSysWrite(module, entry, pstate, needs);
   const msrImmediate = defineMsrImmediate(module, entry, pstate);
   return { sysRead, sysWrite, msrImmediate };
@@ -98,6 +111,7 @@ export function defineDispatch(module: ModuleBuilder, entry: EntryFunctions, nee
 interface PstateFunctions {
   readonly setDaif: FunctionRef;
   readonly setPan: FunctionRef;
+  readonly setUao: FunctionRef;
 }
 
 /** Whether an access of this class may be made here and now: allowed at this EL and its trap group is quiet. */
@@ -144,6 +158,8 @@ function defineSysRead(module: ModuleBuilder, entry: EntryFunctions, needs: Disp
             () => fpGive(L.FPSR),
             // SP_EL0 while it is the current stack pointer is UNDEFINED
             () => f.if(load("i32", s, L.SPSEL), () => give(load("i64", s, sysregOffset("SP_EL0")))),
+            () => give(pstate(PSTATE.UAO)),
+            () => give(pstate(PSTATE.DIT)),
           ]);
         });
       });
@@ -174,14 +190,23 @@ function defineSetPan(module: ModuleBuilder, entry: EntryFunctions): FunctionRef
   });
 }
 
-const setSsbs = (f: FunctionBuilder, s: Expr<I32>, value: Expr<I32>) =>
-  f.store("i32", s, or(and(load("i32", s, L.PSTATE), ~PSTATE.SSBS), value), L.PSTATE);
+/** (s, value in bit 23): change UAO, which LDTR and STTR look at. */
+function defineSetUao(module: ModuleBuilder, entry: EntryFunctions): FunctionRef {
+  return module.func("setUao", [I32, I32], [], (f, s, value) => {
+    setBit(f, s, PSTATE.UAO, value);
+    f.call(entry.contextChanged, [s]);
+  });
+}
+
+/** Change one bit of PSTATE that nothing follows from. */
+const setBit = (f: FunctionBuilder, s: Expr<I32>, bit: number, value: Expr<I32>) =>
+  f.store("i32", s, or(and(load("i32", s, L.PSTATE), ~bit), value), L.PSTATE);
 
 /** MSR (register) and SYS: writes without an effect beyond the register; the rest by `slowWrite`. */
 function defineSysWrite(
   module: ModuleBuilder,
   entry: EntryFunctions,
-  { setDaif, setPan }: PstateFunctions,
+  { setDaif, setPan, setUao }: PstateFunctions,
   needs: DispatchNeeds,
 ): FunctionRef {
   return module.func(
@@ -230,7 +255,7 @@ function defineSysWrite(
               done();
             },
             () => {
-              setSsbs(f, s, and(low, PSTATE.SSBS));
+              setBit(f, s, PSTATE.SSBS, and(low, PSTATE.SSBS));
               done();
             },
             () => fpStore(L.FPCR, 0x07c0_0000),
@@ -240,6 +265,14 @@ function defineSysWrite(
                 f.store("i64", s, value, sysregOffset("SP_EL0"));
                 done();
               }),
+            () => {
+              f.call(setUao, [s, and(low, PSTATE.UAO)]);
+              done();
+            },
+            () => {
+              setBit(f, s, PSTATE.DIT, and(low, PSTATE.DIT));
+              done();
+            },
           ]);
         });
       });
@@ -253,7 +286,7 @@ function defineSysWrite(
 function defineMsrImmediate(
   module: ModuleBuilder,
   entry: EntryFunctions,
-  { setDaif, setPan }: PstateFunctions,
+  { setDaif, setPan, setUao }: PstateFunctions,
 ): FunctionRef {
   return module.func(
     "msrImmediate",
@@ -272,13 +305,21 @@ function defineMsrImmediate(
           f.call(entry.setMode, [s, i32(1), and(imm, 1)]);
           f.return(2);
         });
+        f.if(and(code(0, 3), exists(PSTATE.UAO)), () => {
+          f.call(setUao, [s, shl(and(imm, 1), 23)]);
+          f.return(1);
+        });
         f.if(and(code(0, 4), exists(PSTATE.PAN)), () => {
           f.call(setPan, [s, shl(and(imm, 1), 22)]);
           f.return(1);
         });
       });
       f.if(and(code(3, 1), exists(PSTATE.SSBS)), () => {
-        setSsbs(f, s, shl(and(imm, 1), 12));
+        setBit(f, s, PSTATE.SSBS, shl(and(imm, 1), 12));
+        f.return(1);
+      });
+      f.if(and(code(3, 2), exists(PSTATE.DIT)), () => {
+        setBit(f, s, PSTATE.DIT, shl(and(imm, 1), 24));
         f.return(1);
       });
       f.if(eqz(el1), () => {

@@ -213,8 +213,8 @@ reg("CSSELR_EL1", "3 2 0 0 0", { mask: 0xfn, trap: T.TID2 });
 export const SCTLR_RES1 = 0x3050_0980n;
 reg("SCTLR_EL1", "3 0 1 0 0", {
   reset: SCTLR_RES1 | 0x0085_0018n,
-  mask: 0x0000_1000_048d_d21fn,
-  bits: { FEAT_SSBS2: 1n << 44n, FEAT_PAN: 1n << 23n },
+  mask: 0x0000_1000_048d_d25fn,
+  bits: { FEAT_SSBS2: 1n << 44n, FEAT_PAN: 1n << 23n, FEAT_LSE2: 1n << 6n },
   trap: T.TVM,
   effect: "translation",
 });
@@ -223,8 +223,8 @@ reg("CPACR_EL1", "3 0 1 0 2", { mask: 0x0030_0000n, trap: T.TCPAC, effect: "cont
 reg("TTBR0_EL1", "3 0 2 0 0", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
 reg("TTBR1_EL1", "3 0 2 0 1", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
 reg("TCR_EL1", "3 0 2 0 2", {
-  mask: 0x0180_0077_ffff_ffbfn,
-  bits: { FEAT_E0PD: 0x0180_0000_0000_0000n },
+  mask: 0x0180_0677_ffff_ffbfn,
+  bits: { FEAT_E0PD: 3n << 55n, FEAT_HPDS: 3n << 41n },
   trap: T.TVM,
   effect: "translation",
 });
@@ -256,9 +256,16 @@ reg("CurrentEL", "3 0 4 2 2", { el1: "r", kind: "inline" });
 reg("PAN", "3 0 4 2 3", { kind: "inline", feature: "FEAT_PAN" });
 reg("NZCV", "3 3 4 2 0", { el0: "rw", kind: "inline" });
 reg("DAIF", "3 3 4 2 1", { el0: "rw", kind: "inline", trap: T.DAIF });
+reg("UAO", "3 0 4 2 4", { kind: "inline", feature: "FEAT_UAO" });
+reg("DIT", "3 3 4 2 5", { el0: "rw", kind: "inline", feature: "FEAT_DIT" });
 reg("SSBS", "3 3 4 2 6", { el0: "rw", kind: "inline", feature: "FEAT_SSBS2" });
 reg("FPCR", "3 3 4 4 0", { el0: "rw", kind: "inline" });
 reg("FPSR", "3 3 4 4 1", { el0: "rw", kind: "inline" });
+
+/** A read gives 64 random bits and sets NZCV to 0. Its value is not kept. */
+const rng = { el0: "r", el1: "r", kind: "call", feature: "FEAT_RNG" } as const;
+reg("RNDR", "3 3 2 4 0", rng);
+reg("RNDRRS", "3 3 2 4 1", rng);
 
 // --------------------------------------------------------------------------------------------------------- debug
 reg("OSDTRRX_EL1", "2 0 0 0 2", { mask: LOW32, trap: T.TDA });

@@ -5,6 +5,7 @@
 import {
   type Clock,
   createPhysicalMemory,
+  createSeededEntropy,
   createVirtualClock,
   type Pe,
   PeExit,
@@ -76,6 +77,7 @@ export class MinimalEl2 {
     this.backend = createArm64Backend({
       physicalMemory: this.physical,
       clock: this.clock,
+      entropy: createSeededEntropy("minimal EL2"),
       ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
     });
     this.#buildStage2();

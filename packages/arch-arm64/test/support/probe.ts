@@ -20,6 +20,10 @@ export const WINDOW = 0x8000_0000;
 /** Where EL0 finds the code: the window's pages 256 and up. */
 export const USER_CODE = WINDOW + 256 * 4096;
 
+/** Where `tryWords` puts instruction words, and the first of the two pages of the window that show them. */
+const WORDS = CODE + 0x8000;
+const WORDS_PAGE = 260;
+
 /** Descriptor bits. */
 export const D = {
   PAGE: 3n,
@@ -32,6 +36,7 @@ export const D = {
   RO: 1n << 7n,
   NG: 1n << 11n,
   SH: 3n << 8n,
+  GP: 1n << 50n,
   PXN: 1n << 53n,
   UXN: 1n << 54n,
   CONTIGUOUS: 1n << 52n,
@@ -97,6 +102,10 @@ export class Stage {
   level1(descriptor: bigint, index = 2): void {
     this.#set(L1 + index * 8, descriptor);
   }
+  #wordAtEl0(va: number): number {
+    const pa = va >= Stage.words(0) ? WORDS + va - Stage.words(0) : CODE + va - USER_CODE;
+    return this.el2.physical.data.getUint32(this.el2.physical.offsetOf(pa), true);
+  }
   static readonly l2 = L2;
   static readonly l3 = L3;
   static readonly l1 = L1;
@@ -122,6 +131,27 @@ export class Stage {
     return this.resume(options.budget ?? 1000, pe);
   }
 
+  /** As `try`, of instruction words. */
+  tryWords(
+    words: readonly number[],
+    registers: { readonly [x: string]: number | bigint } = {},
+    options: { el?: number; spsr?: bigint; budget?: number; keepTlb?: boolean; guarded?: boolean } = {},
+  ): Outcome {
+    const { el = 1 } = options;
+    this.el2.physical.write(WORDS, new Uint8Array(Uint32Array.of(...words, 0xd400_0002).buffer));
+    // EL1 runs them in the window too, so that their page can be guarded.
+    this.map(WORDS_PAGE + el, RW | D.RO | (el === 0 ? D.USER | D.PXN : D.UXN) | (options.guarded ? D.GP : 0n), WORDS);
+    if (options.keepTlb !== true) this.el2.backend.tlbiVmid(1);
+    for (const [name, value] of Object.entries(registers)) this.pe.write(name, BigInt.asUintN(64, BigInt(value)));
+    this.pe.write("ELR_EL2", BigInt(Stage.words(el)));
+    this.pe.write("SPSR_EL2", options.spsr ?? (el === 0 ? 0n : 0x3c5n));
+    return this.resume(options.budget ?? 1000);
+  }
+  /** Virtual address of the words of `tryWords`. */
+  static words(el = 1): number {
+    return WINDOW + (WORDS_PAGE + el) * 4096;
+  }
+
   resume(budget = 1000, pe = this.pe): Outcome {
     const exit = pe.run(budget);
     const nothing = { vector: -1, ec: 0, iss: 0, far: 0n, elr: pe.read("ELR_EL2") };
@@ -135,11 +165,7 @@ export class Stage {
       const esr1 = Number(pe.read("ESR_EL1"));
       const elr = pe.read("ELR_EL1");
       // HVC is UNDEFINED at EL0: the HVC #0 at the end of a probe says so.
-      const isEnd =
-        esr1 === 0x0200_0000 &&
-        imm === 0x108 &&
-        this.el2.physical.data.getUint32(this.el2.physical.offsetOf(CODE + Number(elr) - USER_CODE), true) ===
-          0xd400_0002;
+      const isEnd = esr1 === 0x0200_0000 && imm === 0x108 && this.#wordAtEl0(Number(elr)) === 0xd400_0002;
       return {
         kind: isEnd ? "done" : "el1",
         vector: imm & 15,

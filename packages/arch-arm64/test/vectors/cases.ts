@@ -89,7 +89,9 @@ export const isAligned = (d: Description) => /LD<op>|SWP|CAS|X[RP]|LDA|STL/.test
 function aimAtWindow(d: Description, word: number, overrides: [number, bigint][], r: Prng): void {
   const operands = d.operands(new Word<string>(d.pattern, i32(word), (e) => e));
   const offset =
-    isAligned(d) || /post|structure|LD1R/.test(d.name) || operands.imm === undefined ? 0 : constant(operands.imm);
+    (isAligned(d) && !/LDAPUR/.test(d.name)) || /post|structure|LD1R/.test(d.name) || operands.imm === undefined
+      ? 0
+      : constant(operands.imm);
   const base = fieldValue(d.pattern.fields.get("Rn") as never, word);
   const target = WINDOW + (isAligned(d) ? 16 * (1 + r.below(9)) : 16 + r.below(150));
   const Rm = d.pattern.fields.get("Rm");
