@@ -165,6 +165,7 @@ export class Arm64Backend implements CpuBackend, Machine {
     const first = this.physical.offsetOf(pa) & ~4095;
     const last = (this.physical.offsetOf(pa) + size - 1) & ~4095;
     for (let page = first >>> 0; page <= last >>> 0; page += 4096) this.wasm.dropCode(page);
+    for (const pe of this.#pes) pe.events.stored();
   }
 
   createPe(config: PeConfig): Pe {

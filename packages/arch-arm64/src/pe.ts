@@ -22,6 +22,7 @@ import { M } from "./mmu/layout.ts";
 import { Tlb } from "./mmu/tlb.ts";
 import { S, StateBlock } from "./state/block.ts";
 import type { PeCore } from "./state/core.ts";
+import { EventRegister } from "./state/event-register.ts";
 import { L, LEAVE, PENDING, PSTATE } from "./state/layout.ts";
 import type { Machine } from "./state/machine.ts";
 import { readRegister, SystemAccess, writeRegister } from "./sysreg/access.ts";
@@ -56,6 +57,7 @@ export class Arm64Pe implements Pe, PeCore {
   readonly tlb: Tlb;
   readonly gic: VirtualCpuInterface;
   readonly timers: GenericTimers;
+  readonly events: EventRegister;
   readonly debug: DebugUnit;
   readonly sysregs: SystemAccess;
   readonly alone: readonly PeCore[] = [this];
@@ -87,6 +89,7 @@ export class Arm64Pe implements Pe, PeCore {
     this.tlb = new Tlb(state);
     this.gic = new VirtualCpuInterface(state, (pintid) => this.deactivate(pintid));
     this.timers = new GenericTimers(state, machine.clock);
+    this.events = new EventRegister(state, machine.clock);
     this.debug = new DebugUnit(state, machine.wasm, this.tlb);
     this.sysregs = new SystemAccess(this);
 
@@ -105,6 +108,7 @@ export class Arm64Pe implements Pe, PeCore {
     if (this.#running) throw arm64Error("BUG_PE_REENTERED", `PE ${this.state.index} is in run`);
     this.#machine.beforeRun();
     this.#running = true;
+    this.events.leaveWait();
     this.tlb.enter();
     const reason = this.#run(budget);
     this.tlb.leave();
@@ -131,6 +135,10 @@ export class Arm64Pe implements Pe, PeCore {
     for (;;) {
       if (state.get(L.LEAVE) === LEAVE.SYNC) return PeExit.SYNC;
       if (state.get(L.LEAVE) === LEAVE.WAIT) return this.#leave(PeExit.WAIT);
+      if (state.get(L.LEAVE) === LEAVE.WAIT_EVENT) {
+        this.events.wait();
+        return this.#leave(PeExit.WAIT_EVENT);
+      }
       const pending = state.get(L.PENDING);
       if (pending !== 0) {
         state.lower(pending);
@@ -346,7 +354,7 @@ export class Arm64Pe implements Pe, PeCore {
     state.setSlot(S.CNTFRQ, BigInt(this.#machine.clock.frequencyHz));
     state.bytes.fill(0, state.base + L.X, state.base + L.PC);
     state.bytes.fill(0, state.base + L.V, state.base + L.V + 512);
-    for (const offset of [L.FPCR, L.FPSR, L.EVENT, L.NZCV, L.PSTATE, L.STEPPING]) state.set(offset, 0);
+    for (const offset of [L.FPCR, L.FPSR, L.NZCV, L.PSTATE, L.STEPPING]) state.set(offset, 0);
     state.set64(L.PC, 0n);
     state.set64(L.EXCL_ADDRESS, MONITOR_OPEN);
     state.set(L.EL, 1);
@@ -356,6 +364,7 @@ export class Arm64Pe implements Pe, PeCore {
     state.setSlot(S.SPSR_EL2, RESET_SPSR);
     this.#activePpis = 0;
     this.claim = 0;
+    this.events.reset();
     this.tlb.dropAll();
     this.#refresh();
   }
@@ -377,7 +386,7 @@ export class Arm64Pe implements Pe, PeCore {
     registers["FPCR"] = hex(this.read("FPCR"));
     registers["FPSR"] = hex(this.read("FPSR"));
     registers["DBGCLAIMCLR_EL1"] = hex(BigInt(this.claim));
-    registers["EVENT"] = hex(BigInt(state.get(L.EVENT)));
+    registers["EVENT"] = hex(this.events.pending ? 1n : 0n);
     const address = state.get64(L.EXCL_ADDRESS);
     const valid = address !== MONITOR_OPEN;
     const { physical } = this.#machine;

@@ -195,6 +195,8 @@ describe("traps of system registers", () => {
   });
   it("traps WFI and WFE to EL2 by TWI and TWE, to EL1 from EL0 by nTWI and nTWE", () => {
     const pe = fresh();
+    // The event that every start is.
+    stage.try("p_wfe");
     pe.write("HCR_EL2", pe.read("HCR_EL2") | (1n << 13n) | (1n << 14n));
     expect(stage.try("p_wfi")).toMatchObject({ kind: "el2", ec: 1, iss: 0x1e0_0000 });
     expect(stage.try("p_wfe")).toMatchObject({ kind: "el2", ec: 1, iss: 0x1e0_0001 });

@@ -188,6 +188,8 @@ describe("timers", () => {
     lr(0, 40, PENDING | GROUP1);
     expect(stage.try("p_wfi").kind).toBe("done");
     lr(0, 0, 0);
+    // The event that every start is.
+    stage.try("p_wfe");
     expect(stage.try("p_wfe").kind).toBe("wait");
     stage.try("p_sevl");
     expect(stage.try("p_wfe").kind).toBe("done");

@@ -14,6 +14,7 @@ import {
 import {
   type BoardConfig,
   type BootEnvironment,
+  type Clock,
   type CpuBackend,
   createPhysicalMemory,
   createSeededEntropy,
@@ -126,6 +127,8 @@ export interface MachineOptions {
   /** Record trace events. Default true. */
   readonly trace?: boolean;
   readonly instructionsPerTick?: number;
+  /** Default a virtual clock that tests can advance. */
+  readonly clock?: Clock;
 }
 
 export class Machine {
@@ -147,9 +150,10 @@ export class Machine {
       dramSize: board.dram.size,
       reservedBytes: 64 * MIB,
     });
-    this.clock = fakeClock(
-      options.instructionsPerTick === undefined ? {} : { instructionsPerTick: options.instructionsPerTick },
-    );
+    this.clock = (options.clock ??
+      fakeClock(
+        options.instructionsPerTick === undefined ? {} : { instructionsPerTick: options.instructionsPerTick },
+      )) as FakeClock;
     this.backend =
       options.backend?.(this.memory, this.clock) ?? fakeCpuBackend({ memory: this.memory, clock: this.clock });
     this.hypervisor = createHypervisor({

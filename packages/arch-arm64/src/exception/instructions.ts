@@ -16,6 +16,7 @@ import {
   type FunctionBuilder,
   type FunctionRef,
   I32,
+  i32,
   i64,
   load,
   type ModuleBuilder,
@@ -56,6 +57,8 @@ export function defineEret(module: ModuleBuilder, needs: EretNeeds): FunctionRef
     );
     f.store("i64", s, readSlot(s, "ELR_EL1"), L.PC);
     f.store("i64", s, i64(-1), L.EXCL_ADDRESS);
+    // An exception return is an event too: what a handler did between a test and its WFE is not slept through.
+    f.store("i32", s, i32(1), L.EVENT);
     f.call(needs.setPstate, [s, spsr]);
     // PSTATE.IL: the next instruction takes the Illegal Execution state exception, whatever it is.
     f.if(and(load("i32", s, L.PSTATE), PSTATE.IL), () => f.call(needs.takeSync, [s, esrOf(EC.ILLEGAL_STATE)]));

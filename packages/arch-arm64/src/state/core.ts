@@ -4,6 +4,7 @@ import type { VirtualCpuInterface } from "../gic/cpu-interface.ts";
 import type { Tlb } from "../mmu/tlb.ts";
 import type { GenericTimers } from "../timer/timers.ts";
 import type { StateBlock, SystemExports } from "./block.ts";
+import type { EventRegister } from "./event-register.ts";
 
 /** The parts of a PE, as its parts see one another. */
 export interface PeCore {
@@ -20,6 +21,7 @@ export interface PeCore {
   claim: number;
   /** Tell the clock what has retired since it was last told, so that the counter is exact. Returns the timers. */
   account(): GenericTimers;
+  readonly events: EventRegister;
   /** Virtual interrupts signalled now, in their DAIF bits: list registers and HCR_EL2.{VSE,VI,VF}. */
   lines(): number;
   /** Recompute LINES and what follows from it. Returns true: the caller should look up. */

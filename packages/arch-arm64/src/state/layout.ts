@@ -157,8 +157,10 @@ export const LEAVE = {
   SYNC: 1,
   /** A physical interrupt for EL2 is pending. */
   IRQ: 2,
-  /** WFI or WFE with nothing to wake up for; PC is after it. */
+  /** WFI with nothing to wake up for; PC is after it. */
   WAIT: 3,
+  /** WFE with no event and nothing to wake up for; PC is after it. */
+  WAIT_EVENT: 4,
 } as const;
 
 /**

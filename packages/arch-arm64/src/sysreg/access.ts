@@ -430,17 +430,14 @@ export class SystemAccess {
   hint(kind: number): number {
     const pe = this.#pe;
     const state = this.#state;
-    if (kind === 2) for (const other of pe.all()) other.state.set(L.EVENT, 1);
+    if (kind === 2) for (const other of pe.all()) other.events.send();
     if (kind >= 2) {
-      if (kind === 3) state.set(L.EVENT, 1);
+      if (kind === 3) pe.events.send();
       return GO_ON;
     }
     const isWfe = kind === 1;
-    if (isWfe && state.get(L.EVENT) !== 0) {
-      state.set(L.EVENT, 0);
-      return GO_ON;
-    }
     pe.account();
+    if (isWfe && pe.events.take()) return GO_ON;
     if (pe.lines() !== 0 || pe.pendingInterrupt >= 0) return GO_ON;
     const el = state.get(L.EL);
     const sctlr = state.low(S.SCTLR);
@@ -453,12 +450,8 @@ export class SystemAccess {
       pe.wasm.enterEl2(state.base, esr);
       return LEFT;
     }
-    // The event stream, and another PE's store to a monitored line, end a WFE. Neither is timed here: it ends at once,
-    // which the architecture allows.
-    if (isWfe && ((state.low(S.CNTKCTL) & 4) !== 0 || state.get64(L.EXCL_ADDRESS) !== 0xffff_ffff_ffff_ffffn))
-      return GO_ON;
     state.set64(L.PC, state.get64(L.PC) + 4n);
-    state.set(L.LEAVE, LEAVE.WAIT);
+    state.set(L.LEAVE, isWfe ? LEAVE.WAIT_EVENT : LEAVE.WAIT);
     return LEFT;
   }
 }

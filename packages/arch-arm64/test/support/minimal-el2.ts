@@ -61,7 +61,7 @@ export class MinimalEl2 {
   readonly #options: MinimalEl2Options;
   readonly #registers = new Map<number, number>();
   readonly #on: boolean[] = [true];
-  readonly #waiting: boolean[] = [];
+  readonly #waiting: (PeExit | undefined)[] = [];
   /** INTIDs that found no list register, by CPU. */
   readonly #queued: number[][] = [];
 
@@ -162,8 +162,10 @@ export class MinimalEl2 {
       let idle = true;
       this.pes.forEach((pe, n) => {
         if (this.#on[n] !== true) return;
-        if (this.#waiting[n] === true && !pe.virtualInterruptPending && pe.pendingInterrupt < 0) return;
-        this.#waiting[n] = false;
+        const waits = this.#waiting[n];
+        const wakes = waits === PeExit.WAIT_EVENT && pe.events.pending;
+        if (waits !== undefined && !wakes && !pe.virtualInterruptPending && pe.pendingInterrupt < 0) return;
+        this.#waiting[n] = undefined;
         idle = false;
         this.#turn(n, Math.min(slice, Math.max(1, end - pe.retired)));
       });
@@ -179,9 +181,9 @@ export class MinimalEl2 {
       const queued = this.#queued[n] as number[];
       if (exit === PeExit.SYNC) this.#sync(pe);
       else if (exit === PeExit.IRQ) this.#irq(pe, n);
-      else if (exit === PeExit.WAIT) {
+      else if (exit === PeExit.WAIT || exit === PeExit.WAIT_EVENT) {
         this.exits.wait++;
-        this.#waiting[n] = true;
+        this.#waiting[n] = exit;
         return;
       }
       if (queued.length > 0 && pe.read("ICH_ELRSR_EL2") !== 0n) this.inject(queued.shift() as number, undefined, n);
@@ -190,7 +192,9 @@ export class MinimalEl2 {
 
   /** Every CPU waits: jump to the first timer. */
   #idle(): void {
-    this.pes.forEach((pe) => {
+    this.pes.forEach((pe, n) => {
+      if (this.#waiting[n] === PeExit.WAIT_EVENT && pe.events.next !== Number.POSITIVE_INFINITY)
+        this.clock.at(pe.events.next, () => undefined);
       if ((pe.read("CNTV_CTL_EL0") & 3n) !== 1n) return;
       this.clock.at(Number(BigInt.asUintN(64, pe.read("CNTV_CVAL_EL0") + pe.read("CNTVOFF_EL2"))), () => undefined);
     });

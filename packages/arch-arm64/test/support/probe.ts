@@ -157,7 +157,7 @@ export class Stage {
     const nothing = { vector: -1, ec: 0, iss: 0, far: 0n, elr: pe.read("ELR_EL2") };
     if (exit === PeExit.BUDGET) return { kind: "budget", ...nothing };
     if (exit === PeExit.IRQ) return { kind: "irq", ...nothing };
-    if (exit === PeExit.WAIT) return { kind: "wait", ...nothing };
+    if (exit === PeExit.WAIT || exit === PeExit.WAIT_EVENT) return { kind: "wait", ...nothing };
     const { esr } = pe;
     const imm = esr & 0xffff;
     if (esr >>> 26 === 0x16 && imm === 0) return { kind: "done", ...nothing };

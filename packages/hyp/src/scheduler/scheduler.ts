@@ -9,6 +9,7 @@
  */
 
 import type { Clock } from "@gunyah-ts/kernel";
+import { Block } from "../vcpu/block.ts";
 import { ThreadState, type Vcpu } from "../vcpu/vcpu.ts";
 
 export interface SchedulerOptions {
@@ -31,6 +32,7 @@ export class Scheduler {
   reschedule = false;
   /** Round-robin order; lower index first among equals. */
   readonly #order: Vcpu[] = [];
+  readonly #waitingForEvent = new Set<Vcpu>();
   readonly #instructionsPerNs: number;
   #turn = 0;
 
@@ -49,6 +51,7 @@ export class Scheduler {
   remove(vcpu: Vcpu): void {
     const i = this.#order.indexOf(vcpu);
     if (i >= 0) this.#order.splice(i, 1);
+    this.#waitingForEvent.delete(vcpu);
     this.reschedule = true;
   }
 
@@ -100,6 +103,19 @@ export class Scheduler {
     if (vcpu.isDying && vcpu.isRunnable) vcpu.exit();
     else this.#account(vcpu, engine.retired - before);
     vcpu.release();
+    this.#lookAtEvents();
+  }
+
+  /** A vCPU waits for an event, which another may cause by a store: ask whenever something else has executed. */
+  waitForEvent(vcpu: Vcpu): void {
+    this.#waitingForEvent.add(vcpu);
+  }
+
+  #lookAtEvents(): void {
+    for (const vcpu of this.#waitingForEvent) {
+      if (vcpu.engine?.isEventPending === true) vcpu.eventCame();
+      if ((vcpu.blocks & Block.VCPU_WFE) === 0) this.#waitingForEvent.delete(vcpu);
+    }
   }
 
   /**

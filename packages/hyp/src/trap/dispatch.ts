@@ -54,7 +54,8 @@ export class TrapDispatch {
       }
       case EC_WFX:
         skip(pe);
-        if ((esr & 3) === 0) vcpu.waitForInterrupt();
+        if ((esr & 1) === 0) vcpu.waitForInterrupt();
+        else vcpu.waitForEvent();
         return;
       case EC_SYSREG:
         if (handleSysreg(vcpu, engine)) {

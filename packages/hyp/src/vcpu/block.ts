@@ -21,6 +21,11 @@ export const Block = {
   AFFINITY: 1 << 7,
   /** Not activated yet. */
   THREAD_LIFECYCLE: 1 << 8,
+  /**
+   * In WFE. Differs: there a WFE is not trapped and holds the physical CPU, as it would here; but one thread plays
+   * all CPUs, and one that holds it would keep the SEV from being executed.
+   */
+  VCPU_WFE: 1 << 9,
 } as const;
 
 /** Blocks that hold a killed vCPU back from exiting. */

@@ -22,6 +22,8 @@ export interface Engine {
   run(budget: number): void;
   /** A virtual interrupt would be signalled now, DAIF aside. For a native program also PSTATE.I is looked at. */
   readonly isInterrupted: boolean;
+  /** An event would end a WFE. False for native programs, which have none. */
+  readonly isEventPending: boolean;
   /** Copy from the guest's virtual memory as EL1 reads it. @returns false on any fault; nothing is copied then */
   guestRead(va: number, into: Uint8Array): boolean;
   guestWrite(va: number, bytes: Uint8Array): boolean;

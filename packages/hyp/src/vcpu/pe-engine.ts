@@ -3,7 +3,7 @@
  * Source: gunyah-hypervisor hyp/vm/vcpu/aarch64/src/{aarch64_init,trap_dispatch}.c
  */
 
-import { bug, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } from "@gunyah-ts/kernel";
+import { bug, type ClockTimer, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } from "@gunyah-ts/kernel";
 import { Registers } from "../hypercall/registers.ts";
 import { VirtualTimer } from "../timer/virtual-timer.ts";
 import { type ListRegisters, RefillWhen } from "../vgic/list-registers.ts";
@@ -72,6 +72,7 @@ export class PeEngine implements Engine {
   readonly #vcpu: Vcpu;
   readonly #runtime: VcpuRuntime;
   readonly #timer: VirtualTimer;
+  #event: ClockTimer | undefined;
   readonly #gone: () => void;
   #disposed = false;
   #running = false;
@@ -96,6 +97,7 @@ export class PeEngine implements Engine {
     pe.write("VTTBR_EL2", addrspace.vttbr);
     pe.write("CPTR_EL2", CPTR);
     pe.write("CNTHCT_EL2", CNTHCT);
+    pe.events.onEvent = () => vcpu.eventCame();
     pe.write("CNTVOFF_EL2", 0n);
     pe.write("ICH_HCR_EL2", EOIS[RefillWhen.NEVER]);
     vcpu.vic?.bindHardware(this.#timer.source, vcpu.vicIndex, PePpi.VIRTUAL_TIMER);
@@ -153,13 +155,16 @@ export class PeEngine implements Engine {
       if (exit === PeExit.SYNC) this.#runtime.traps.handle(vcpu, this);
       else if (exit === PeExit.IRQ) this.#physicalInterrupt();
       else if (exit === PeExit.WAIT) vcpu.waitForInterrupt();
+      else if (exit === PeExit.WAIT_EVENT) vcpu.waitForEvent();
       if (this.#disposed) break;
       scheduler.fireTimers();
       if (scheduler.reschedule) break;
     }
     this.#running = false;
-    if (!this.#disposed) this.#timer.leave();
-    else this.#giveBack();
+    if (!this.#disposed) {
+      this.#timer.leave();
+      this.#watchEvents();
+    } else this.#giveBack();
     if (trace.enabled)
       trace.emit({
         kind: "vcpu-exit",
@@ -169,6 +174,19 @@ export class PeEngine implements Engine {
         reason: vcpu.stateName,
         retired: vcpu.retired,
       });
+  }
+
+  get isEventPending(): boolean {
+    return this.pe.events.pending;
+  }
+
+  /** A vCPU that waits for an event sleeps until the next one of its event streams at most. */
+  #watchEvents(): void {
+    this.#event?.cancel();
+    this.#event = undefined;
+    if ((this.#vcpu.blocks & Block.VCPU_WFE) === 0) return;
+    const { next } = this.pe.events;
+    if (next !== Number.POSITIVE_INFINITY) this.#event = this.#runtime.clock.at(next, () => this.#vcpu.eventCame());
   }
 
   #physicalInterrupt(): void {
@@ -232,6 +250,8 @@ export class PeEngine implements Engine {
     this.#disposed = true;
     this.memory.dispose();
     this.#timer.dispose();
+    this.#event?.cancel();
+    this.pe.events.onEvent = undefined;
     // A PE that is inside `run` goes when that returns.
     if (!this.#running) this.#giveBack();
   }

@@ -40,6 +40,8 @@ export interface RunReport {
   data2: bigint;
 }
 
+/** What an interrupt ends. */
+const WAITING = Block.VCPU_WFI | Block.VCPU_WFE | Block.VCPU_SUSPEND;
 const VCPU_BYTES = 8192;
 /** Priority of the root VM's vCPU: above every priority that vcpu_set_priority can give. */
 export const ROOT_PRIORITY = 63;
@@ -366,7 +368,7 @@ export class Vcpu extends HypObject implements Caller {
       this.access !== undefined
     ) {
       this.access.report(into);
-    } else if ((blocks & Block.VCPU_WFI) !== 0) {
+    } else if ((blocks & (Block.VCPU_WFI | Block.VCPU_WFE)) !== 0) {
       into.state = VcpuRunState.EXPECTS_WAKEUP;
       into.data1 = BigInt(VcpuRunWakeupFrom.WFI);
     } else if ((blocks & Block.VCPU_FAULT) !== 0) {
@@ -409,6 +411,20 @@ export class Vcpu extends HypObject implements Caller {
     if (this.engine?.isInterrupted !== true) this.block(Block.VCPU_WFI);
   }
 
+  /** WFE: wait until an event comes, or an interrupt. */
+  waitForEvent(): void {
+    if (this.engine?.isInterrupted === true || this.engine?.isEventPending === true) return;
+    this.block(Block.VCPU_WFE);
+    this.runtime.scheduler.waitForEvent(this);
+  }
+
+  /** SEV, an event stream, or a store to what its PE's monitor watches. */
+  eventCame(): void {
+    if ((this.#blocks & Block.VCPU_WFE) === 0) return;
+    this.unblock(Block.VCPU_WFE);
+    this.notifyProxy();
+  }
+
   /**
    * PSCI CPU_SUSPEND.
    * @returns PsciResult: SUCCESS at once when an interrupt is pending, otherwise after the wake-up
@@ -424,13 +440,13 @@ export class Vcpu extends HypObject implements Caller {
 
   /** An interrupt was put into a list register of this vCPU. */
   readonly interruptListed = (): void => {
-    if ((this.#blocks & (Block.VCPU_WFI | Block.VCPU_SUSPEND)) === 0) {
+    if ((this.#blocks & WAITING) === 0) {
       this.runtime.scheduler.interruptFor(this);
       return;
     }
     const wakes = (this.#blocks & Block.VCPU_SUSPEND) !== 0 || this.engine?.isInterrupted === true;
     if (!wakes || this.isDying) return;
-    this.unblock(Block.VCPU_WFI | Block.VCPU_SUSPEND);
+    this.unblock(WAITING);
     this.notifyProxy();
   };
 

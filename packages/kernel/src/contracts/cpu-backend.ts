@@ -40,8 +40,10 @@ export const PeExit = {
   SYNC: 1,
   /** A physical interrupt is pending for EL2: read `pendingInterrupt`. */
   IRQ: 2,
-  /** WFI or WFE with HCR_EL2.TWI/TWE clear and nothing to wake up for. */
+  /** WFI with HCR_EL2.TWI clear and nothing to wake up for. */
   WAIT: 3,
+  /** WFE with HCR_EL2.TWE clear, `events.pending` false and no interrupt to wake up for. */
+  WAIT_EVENT: 4,
 } as const;
 export type PeExit = (typeof PeExit)[keyof typeof PeExit];
 
@@ -92,6 +94,9 @@ export interface Pe {
   acknowledge(intid: Intid): void;
   deactivate(intid: Intid): void;
 
+  /** What ends a WFE. */
+  readonly events: PeEvents;
+
   /** Any register of `PeRegister`, 64 bits, by name. Reading or writing has no side effect but the obvious. */
   read(register: PeRegister): bigint;
   write(register: PeRegister, value: bigint): void;
@@ -114,6 +119,22 @@ export interface Pe {
   restore(state: PeState): void;
   /** Give the PE's resources back. Any later use is a BUG_. */
   dispose(): void;
+}
+
+/** Events as a waiting PE sees them. Source: DDI 0487 K.a, D1.6.1 (Wait for Event). */
+export interface PeEvents {
+  /**
+   * Whether a WFE would end at once: the event register is set (SEV of any PE of the backend, SEVL, an exception
+   * return, an event stream), or what the exclusive monitor watches was stored to.
+   */
+  readonly pending: boolean;
+  /** CNTPCT_EL0 ticks of the next event of an event stream (CNTKCTL_EL1, CNTHCTL_EL2), Infinity when they are off. */
+  readonly next: number;
+  /**
+   * Called once when an event comes for a PE whose last `run` returned WAIT_EVENT. Two are not told: an event stream's,
+   * see `next`, and another PE's store to what the monitor watches: ask `pending` when another PE ran.
+   */
+  onEvent: (() => void) | undefined;
 }
 
 export interface PeState {

@@ -49,6 +49,8 @@ export interface PeHost {
   readonly fetches: boolean;
   script(pc: number, vmid: number): PeScript | undefined;
   translate(vttbr: bigint, vtcr: bigint, ipa: Ipa): Stage2Result | Stage2Fault;
+  /** SEV */
+  sendEvent(): void;
   dispose(pe: FakePe): void;
 }
 
@@ -86,6 +88,10 @@ class ScriptedBackend implements FakeCpuBackend, PeHost {
     const pe = new FakePe(config, this);
     this.pes.push(pe);
     return pe;
+  }
+
+  sendEvent(): void {
+    for (const pe of this.pes) pe.events.send();
   }
 
   dispose(pe: FakePe): void {

@@ -5,6 +5,7 @@ import type { Intid, Ipa, Pa } from "../contracts/address.ts";
 import { type Pe, type PeConfig, PeExit, PePpi, type PeRegister, type PeState } from "../contracts/cpu-backend.ts";
 import { bug, ModelError } from "../errors.ts";
 import type { PeHost } from "./fake-cpu-backend.ts";
+import { FakeEvents } from "./fake-events.ts";
 import { FakeVirtualCpuInterface, LIST_REGISTERS } from "./fake-vcpu-interface.ts";
 import type { PeOp, PeStep, ScriptCpu, SysregEncoding } from "./pe-script.ts";
 import { FaultStatus, isFault } from "./stage2-walk.ts";
@@ -51,6 +52,7 @@ export class FakePe implements Pe {
   readonly #registers = new Map<string, bigint>();
   readonly #active = new Set<Intid>();
   readonly #cpu: ScriptCpu;
+  readonly events = new FakeEvents();
   #frames: Frame[] = [];
   #exitRequested = false;
   #disposed = false;
@@ -112,6 +114,7 @@ export class FakePe implements Pe {
   run(budget: number): PeExit {
     this.#live();
     if (!(budget >= 1 && budget < 2 ** 31)) bug("BUG_PE_BUDGET", "budget is outside 1..2^31-1", { budget });
+    this.events.leaveWait();
     const before = this.retired;
     let exit = DONE as PeExit | typeof DONE;
     while (exit === DONE) {
@@ -189,6 +192,7 @@ export class FakePe implements Pe {
     this.#live();
     this.#frames = [];
     this.#active.clear();
+    this.events.reset();
     this.x.fill(0n);
     this.v.fill(0);
     for (const name of ["SCTLR_EL1", "CNTV_CTL_EL0", "CNTP_CTL_EL0", "VBAR_EL1"]) this.#registers.delete(name);
@@ -275,8 +279,17 @@ export class FakePe implements Pe {
         this.x[0] = MASK64;
         break;
       case "wfi":
+        return this.#wait(frame, "wfi");
       case "wfe":
-        return this.#wait(frame, op.kind);
+        if (!this.events.pending) return this.#wait(frame, "wfe");
+        this.events.pending = false;
+        break;
+      case "sev":
+        this.#host.sendEvent();
+        break;
+      case "sevl":
+        this.events.send();
+        break;
       case "trapped-sysreg": {
         const { op0, op1, op2, crn, crm } = op.encoding;
         const iss = (op0 << 20) | (op2 << 17) | (op1 << 14) | (crn << 10) | (op.rt << 5) | (crm << 1) | Number(op.read);
@@ -287,6 +300,7 @@ export class FakePe implements Pe {
         break;
       case "eret":
         this.retired++;
+        this.events.send();
         this.#registers.set("ELR_EL2", this.read("ELR_EL1"));
         this.#registers.set("SPSR_EL2", this.read("SPSR_EL1"));
         return DONE;
@@ -308,7 +322,9 @@ export class FakePe implements Pe {
     this.retired++;
     // What follows the WFI must not run before the interrupt that ends it is taken.
     if (frame.op !== undefined) this.#advancePc(frame);
-    return PeExit.WAIT;
+    if (kind === "wfi") return PeExit.WAIT;
+    this.events.waiting = true;
+    return PeExit.WAIT_EVENT;
   }
 
   /** The frame whose instruction is at ELR_EL2, started or resumed. */
@@ -468,6 +484,12 @@ export class FakePe implements Pe {
       },
       *wfe() {
         yield { kind: "wfe" };
+      },
+      *sev() {
+        yield { kind: "sev" };
+      },
+      *sevl() {
+        yield { kind: "sevl" };
       },
       *nop(count = 1) {
         yield { kind: "nop", count };

@@ -24,6 +24,8 @@ export type PeOp =
   | { readonly kind: "smc"; readonly imm: number }
   | { readonly kind: "wfi" }
   | { readonly kind: "wfe" }
+  | { readonly kind: "sev" }
+  | { readonly kind: "sevl" }
   | { readonly kind: "trapped-sysreg"; readonly encoding: SysregEncoding; readonly rt: number; readonly read: boolean }
   | { readonly kind: "msr"; readonly name: string; readonly value: bigint }
   | { readonly kind: "eret" };
@@ -61,6 +63,8 @@ export interface ScriptCpu {
   smc(imm?: number): PeStep<void>;
   wfi(): PeStep<void>;
   wfe(): PeStep<void>;
+  sev(): PeStep<void>;
+  sevl(): PeStep<void>;
   nop(count?: number): PeStep<void>;
   /** A system register access that EL2 traps. `mrs` returns what EL2 left in Xt. */
   trappedMsr(encoding: SysregEncoding, value: bigint, rt?: number): PeStep<void>;
