@@ -17,7 +17,7 @@ export default {
       comment:
         "A layer or plugin imports abi, boot-image, devicetree and kernel, and no other layer: layers meet at contracts.",
       severity: "error",
-      from: { path: "^((?:packages|plugins)/[^/]+)/", pathNot: `${BASE}|^packages/(vmm|cli)/` },
+      from: { path: "^((?:packages|plugins)/[^/]+)/", pathNot: `${BASE}|^packages/(vmm|linux-host|cli)/` },
       to: { path: OURS, pathNot: [BASE, "^$1/"] },
     },
     {
@@ -26,6 +26,13 @@ export default {
       severity: "error",
       from: { path: "^packages/vmm/" },
       to: { path: OURS, pathNot: [BASE, "^packages/(vmm|vm-manager)/"] },
+    },
+    {
+      name: "linux-host-imports-vmm",
+      comment: "linux-host has the VMM's device models and device-tree nodes, and no other layer.",
+      severity: "error",
+      from: { path: "^packages/linux-host/" },
+      to: { path: OURS, pathNot: [BASE, "^packages/(linux-host|vmm)/"] },
     },
     {
       name: "no-deep-import",

@@ -1,20 +1,28 @@
 import {
   Board,
+  BoardPower,
   definePlugin,
   HostImage,
   Hypervisor,
+  lifecycleHooks,
   ModelError,
   type NativeProgram,
   PhysicalMemory,
   ResourceManager,
+  socHooks,
   VmManager,
 } from "@gunyah-ts/kernel";
 import { powerOn, powerOnImage } from "./boot.ts";
+import { PowerController } from "./power.ts";
 
-/** Powers the board on when the machine starts. Errors: FIRMWARE_NO_HOST, FIRMWARE_TWO_HOSTS */
+/**
+ * Powers the board on when the machine starts, and tells when it is switched off.
+ * Errors: FIRMWARE_NO_HOST, FIRMWARE_TWO_HOSTS
+ */
 export const firmware = definePlugin({
   name: "@gunyah-ts/firmware",
   version: "0.1.0",
+  provides: [BoardPower],
   requires: [Board, PhysicalMemory, Hypervisor, ResourceManager],
   optional: [VmManager, HostImage],
   setup(ctx) {
@@ -25,6 +33,13 @@ export const firmware = definePlugin({
       hypervisor: ctx.get(Hypervisor),
       resourceManager: ctx.get(ResourceManager),
     };
+    const power = new PowerController();
+    ctx.on(ctx.hooks(socHooks).smc, (vmid, x) => power.smc(vmid, x) || undefined);
+    ctx.on(ctx.hooks(lifecycleHooks).crash, (error) => {
+      power.switchOff({ reason: "crash", detail: error instanceof Error ? error.message : String(error) });
+    });
+    power.onEnd(() => parts.hypervisor.halt());
+    ctx.provide(BoardPower, power);
     ctx.onStart(() => ("load" in host ? powerOnImage(parts, host) : powerOn(parts, host)));
   },
 });

@@ -13,8 +13,10 @@ import type {
   Intid,
   PhysicalMemory,
   SecureMonitor,
+  SystemBus,
   Trace,
   VmInfo,
+  VmMemory,
 } from "@gunyah-ts/kernel";
 import { assertModel, bug } from "@gunyah-ts/kernel";
 import { checkBoard, createRootVm, type RootVm } from "./boot/root-vm.ts";
@@ -28,14 +30,17 @@ import { OwnershipJournal } from "./ownership/journal.ts";
 import { OwnershipWatch } from "./ownership/watch.ts";
 import { addVpmGroupCalls } from "./psci/calls.ts";
 import { VpmGroup } from "./psci/vpm-group.ts";
+import { CpuLoop } from "./scheduler/cpu-loop.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import { busFrame } from "./trap/bus-frame.ts";
 import { TrapDispatch } from "./trap/dispatch.ts";
 import { SmcccRouter } from "./trap/smccc.ts";
-import { Stage2Access } from "./vcpu/address-space.ts";
+import { Stage2Access, type VdeviceFrame } from "./vcpu/address-space.ts";
 import { addVcpuCalls } from "./vcpu/calls.ts";
 import type { Engine } from "./vcpu/engine.ts";
 import { PeEngine } from "./vcpu/pe-engine.ts";
 import type { VcpuRuntime } from "./vcpu/runtime.ts";
+import { StreamMemory } from "./vcpu/stream-memory.ts";
 import { Vcpu } from "./vcpu/vcpu.ts";
 import { addVicCalls } from "./vgic/calls.ts";
 import { VicObject } from "./vgic/vic-object.ts";
@@ -50,6 +55,13 @@ export interface HypervisorOptions {
   readonly trace: Trace;
   /** Secure firmware, asked in order. */
   readonly secureMonitors?: readonly SecureMonitor[];
+  /** The board's devices, which the host VM reaches. */
+  readonly bus?: SystemBus;
+  /**
+   * After `boot` run the vCPUs that the hypervisor schedules, in turns of the event loop, unless a native program is the
+   * host: that runs them by its WFI. Called with what ended it when a layer below threw.
+   */
+  readonly onCrash?: (error: unknown) => void;
   /** Instructions of one turn of the scheduler and of one vcpu_run. Default 200,000. */
   readonly quantum?: number;
   /** Check after every hypercall that the ownership invariant holds for what it changed. For tests. */
@@ -76,7 +88,9 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
   readonly memory: PhysicalMemory;
   readonly trace: Trace;
   readonly secureMonitors: readonly SecureMonitor[];
+  readonly busFrame: VdeviceFrame | undefined;
   readonly #board: BoardConfig;
+  readonly #cpus: CpuLoop | undefined;
   #root: RootVm | undefined;
   #pes = 0;
 
@@ -95,6 +109,10 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
       cpus: board.physicalCpus,
       ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
     });
+    this.busFrame = options.bus === undefined ? undefined : busFrame(options.bus);
+    const { onCrash } = options;
+    if (onCrash !== undefined)
+      this.#cpus = new CpuLoop({ clock, schedule: (budget) => this.scheduler.schedule(budget), onCrash });
     this.traps = new TrapDispatch(this.core, new SmcccRouter(this.core, this.secureMonitors));
     installCore(this.core);
     this.#install();
@@ -115,15 +133,28 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     const error = root.vcpu.powerOn(BigInt(this.#board.rootVmEntry), BigInt(root.environmentIpa));
     if (error !== GunyahError.OK) bug("BUG_HYP_BOOT", "the root VM cannot be powered on", { error });
     this.scheduler.runNative();
+    if (this.programs.at(this.#board.hostEntry) === undefined) this.#cpus?.start();
+  }
+
+  halt(): void {
+    this.#cpus?.stop();
   }
 
   schedule(budget: number): boolean {
     return this.scheduler.schedule(budget);
   }
 
-  /** A device of the board drives an SPI. It reaches the VM that the RM gave it to. */
   setSpi(intid: Intid, high: boolean): void {
     this.#root?.hwirqs.get(intid)?.setLevel(high);
+    this.#cpus?.poke();
+  }
+
+  external<T>(work: Promise<T>): Promise<T> {
+    return this.#cpus?.external(work) ?? work;
+  }
+
+  memoryOf(vmid: number): VmMemory {
+    return new StreamMemory(this.core, this.memory, vmid, this.domainOf(vmid));
   }
 
   domainOf(vmid: number): number {

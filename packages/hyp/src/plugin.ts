@@ -6,7 +6,9 @@ import {
   definePlugin,
   Entropy,
   Hypervisor,
+  lifecycleHooks,
   PhysicalMemory,
+  SystemBus,
   socHooks,
 } from "@gunyah-ts/kernel";
 import { createHypervisor } from "./hypervisor.ts";
@@ -23,7 +25,7 @@ export const hyp = definePlugin<HypOptions>({
   name: "@gunyah-ts/hyp",
   version: "0.1.0",
   provides: [Hypervisor],
-  requires: [Board, CpuBackend, PhysicalMemory, Clock, Entropy],
+  requires: [Board, CpuBackend, PhysicalMemory, SystemBus, Clock, Entropy],
   options: {
     quantum: {
       type: "integer",
@@ -34,6 +36,7 @@ export const hyp = definePlugin<HypOptions>({
   },
   setup(ctx, options) {
     const { smc } = ctx.hooks(socHooks);
+    const { crash } = ctx.hooks(lifecycleHooks);
     const hypervisor = createHypervisor({
       board: ctx.get(Board),
       backend: ctx.get(CpuBackend),
@@ -41,11 +44,15 @@ export const hyp = definePlugin<HypOptions>({
       clock: ctx.get(Clock),
       entropy: ctx.get(Entropy),
       trace: ctx.trace,
+      bus: ctx.get(SystemBus),
+      onCrash: (error) => crash.call(error),
       secureMonitors: [{ smc: (vmid, x) => smc.call(vmid, x) === true }],
       quantum: options.quantum,
       checkOwnership: options.checkOwnership,
     });
     ctx.provide(Hypervisor, hypervisor);
+    ctx.onStop(() => hypervisor.halt());
+    ctx.onDispose(() => hypervisor.halt());
     if (options.checkOwnership)
       ctx.onDispose(() => {
         const fault = hypervisor.inspect.checkOwnership();

@@ -16,6 +16,7 @@ export { type Disk, MemoryDisk, OverlayDisk, type VirtioBlkOptions, virtioBlk } 
 export { virtioConsole } from "./devices/virtio-console/index.ts";
 export { virtioRng } from "./devices/virtio-rng/index.ts";
 export { VMM_ERRORS, type VmmErrorCode } from "./errors.ts";
+export { addChosen, addDevice, type PlacedDevice } from "./machine/guest-tree.ts";
 export { GuestLayout } from "./machine/layout.ts";
 export type { DeviceConfig, VirtualMachineOptions, VmEnd } from "./machine/options.ts";
 export { VirtualMachine, type VmmServices } from "./machine/virtual-machine.ts";

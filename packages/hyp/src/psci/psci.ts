@@ -9,6 +9,7 @@ import { Block } from "../vcpu/block.ts";
 import { ThreadState, type Vcpu } from "../vcpu/vcpu.ts";
 import { affinityToIndex } from "../vgic/mpidr-mapping.ts";
 import { MAX_VCPUS } from "../vgic/vgic.ts";
+import { powerBoard } from "./platform.ts";
 
 /** SMC64 forms exist for these. */
 const HAS_SMC64 = new Set<number>([
@@ -73,15 +74,15 @@ export function psciCall(vcpu: Vcpu, fid: number, r: Registers): boolean {
     case Psci.CPU_DEFAULT_SUSPEND:
       return suspend(vcpu, DEFAULT_SUSPEND_STATE, argument(1), argument(2), result);
     case Psci.SYSTEM_OFF:
-      return stopAll(vcpu);
+      return stopAll(vcpu, r);
     case Psci.SYSTEM_RESET:
       vcpu.resetWord = RESET_PLAIN;
       vcpu.resetCookie = 0n;
-      return stopAll(vcpu);
+      return stopAll(vcpu, r);
     default:
       vcpu.resetWord = BigInt(r.low(1)) | (isSmc64 ? RESET_SMC64 : 0n);
       vcpu.resetCookie = argument(2);
-      return stopAll(vcpu);
+      return stopAll(vcpu, r);
   }
 }
 
@@ -126,8 +127,9 @@ function suspend(vcpu: Vcpu, state: number, entry: bigint, context: bigint, resu
 }
 
 /** SYSTEM_OFF and the resets: kill the others, power the caller off for good. Does not return to the guest. */
-function stopAll(vcpu: Vcpu): true {
+function stopAll(vcpu: Vcpu, r: Registers): true {
   for (const other of vcpu.vpmGroup!.vcpus) if (other !== undefined && other !== vcpu) other.kill();
   vcpu.powerOff(false, true);
+  if (vcpu.isHlos) powerBoard(vcpu.runtime.secureMonitors, r);
   return true;
 }

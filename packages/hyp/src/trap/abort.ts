@@ -1,5 +1,5 @@
 /**
- * Stage-2 aborts: emulated devices, the proxy's vmmio and demand-paged ranges, and what is nobody's.
+ * Stage-2 aborts: emulated devices, the proxy's vmmio and demand-paged ranges, the board's devices, and what is nobody's.
  * Source: DDI 0487 K.a D24.2.40 (ISS of a data abort); gunyah-hypervisor hyp/vm/vcpu/aarch64/src/trap_dispatch.c,
  * handle_inst_data_abort, and the modules' vcpu_trap_data_abort handlers
  */
@@ -42,6 +42,11 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
       }
       if (vcpu.isProxyScheduled && addrspace.isVmmio(ipa, size)) {
         askProxy(engine, ipa, size, isWrite, esr);
+        return;
+      }
+      const { busFrame } = vcpu.runtime;
+      if (vcpu.isHlos && busFrame !== undefined) {
+        emulate(vcpu, pe, busFrame, ipa, size, isWrite, esr);
         return;
       }
     }

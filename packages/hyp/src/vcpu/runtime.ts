@@ -5,6 +5,7 @@
 import type { Clock, CpuBackend, PhysicalMemory, SecureMonitor, Trace } from "@gunyah-ts/kernel";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { TrapDispatch } from "../trap/dispatch.ts";
+import type { VdeviceFrame } from "./address-space.ts";
 import type { Engine } from "./engine.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -16,6 +17,8 @@ export interface VcpuRuntime {
   readonly scheduler: Scheduler;
   readonly traps: TrapDispatch;
   readonly secureMonitors: readonly SecureMonitor[];
+  /** Device memory of the SoC as the host VM sees it. Undefined on a board without devices. */
+  readonly busFrame: VdeviceFrame | undefined;
   /** Security domain of a VM's accesses, for SoC access control. */
   domainOf(vmid: number): number;
   /**

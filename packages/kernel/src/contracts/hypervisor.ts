@@ -15,14 +15,36 @@ export interface Hypervisor {
    */
   boot(): void;
   /**
-   * Run hypervisor-scheduled vCPUs for about `budget` instructions in all. Needed only while no native vCPU calls
-   * wfi, as on a machine whose host VM is A64 code.
+   * Run hypervisor-scheduled vCPUs for about `budget` instructions in all, for tests and tools that drive the CPUs
+   * themselves. In a machine they run by themselves: a native host's WFI runs them, and where the host is A64 code the
+   * hypervisor does, from `boot` to `halt`, in turns of the event loop.
    * @returns false when nothing is runnable before the clock's next deadline
    */
   schedule(budget: number): boolean;
+  /** The board lost its power: no CPU runs from now on. */
+  halt(): void;
+  /** A device of the board drives its line to the GIC. It interrupts the VM that the RM gave the SPI to. */
+  setSpi(intid: Intid, high: boolean): void;
+  /** A VM's memory as a device that belongs to it reaches it: through the VM's stage 2. */
+  memoryOf(vmid: number): VmMemory;
+  /** A device of the board waits for something outside the machine: an idle virtual clock does not jump meanwhile. */
+  external<T>(work: Promise<T>): Promise<T>;
   readonly inspect: HypervisorInspect;
 }
 export const Hypervisor = token<Hypervisor>("contract/Hypervisor");
+
+export interface VmMemory {
+  /**
+   * A live window for immediate use: it dies with the next instruction of any vCPU. Report stores with `wrote`.
+   * @returns undefined where the VM has no such access, or the range is not contiguous in physical memory
+   */
+  window(ipa: Ipa, size: number, access: "r" | "rw"): Uint8Array | undefined;
+  wrote(ipa: Ipa, size: number): void;
+  /** Copy. @returns false on any fault; nothing is copied then */
+  read(ipa: Ipa, into: Uint8Array): boolean;
+  write(ipa: Ipa, bytes: Uint8Array): boolean;
+  dispose(): void;
+}
 
 /** Read-only look inside, for tools and tests. */
 export interface HypervisorInspect {

@@ -31,6 +31,11 @@ export const hostHooks = defineHooks("host", {
 export const lifecycleHooks = defineHooks("lifecycle", {
   /** `started` after every plugin started; `stopping` before the first one stops. */
   machine: event<[state: "started" | "stopping"]>("state"),
+  /**
+   * A layer that runs by itself, with no caller to throw to, failed: the machine cannot go on. Called by that layer with
+   * what was thrown.
+   */
+  crash: event<[error: unknown]>("error"),
   /** Called by the host driver. State names are those of `HostVm.status`. */
   vm: event<[vmid: number, state: string]>("vmid", "state"),
   vcpu: event<[vmid: number, vcpu: number, state: "powered-on" | "powered-off" | "exited"]>("vmid", "vcpu", "state"),

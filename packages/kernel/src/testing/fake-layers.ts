@@ -1,5 +1,5 @@
 /** Layers that do nothing but what a test says: to compose a machine without them, or to test one layer alone. */
-import type { Pa } from "../contracts/address.ts";
+import type { Intid, Pa } from "../contracts/address.ts";
 import type { EventFd } from "../contracts/eventfd.ts";
 import type { LayerError } from "../contracts/host.ts";
 import type { Hypervisor, HypervisorInspect } from "../contracts/hypervisor.ts";
@@ -45,6 +45,9 @@ export interface FakeHypervisor extends Hypervisor {
   /** Programs by entry. */
   readonly installed: ReadonlyMap<Pa, NativeProgram>;
   boots: number;
+  halts: number;
+  /** Level of each line that was driven. */
+  readonly spis: Map<Intid, boolean>;
   /** Budgets that `schedule` was given. */
   readonly scheduled: number[];
 }
@@ -66,6 +69,8 @@ export function fakeHypervisor(onBoot?: (hypervisor: FakeHypervisor) => void): F
   const hypervisor: FakeHypervisor = {
     installed,
     boots: 0,
+    halts: 0,
+    spis: new Map(),
     scheduled: [],
     programs: {
       install(entry, program) {
@@ -82,6 +87,16 @@ export function fakeHypervisor(onBoot?: (hypervisor: FakeHypervisor) => void): F
       hypervisor.scheduled.push(budget);
       return false;
     },
+    halt: () => void hypervisor.halts++,
+    setSpi: (intid, high) => void hypervisor.spis.set(intid, high),
+    memoryOf: () => ({
+      window: () => undefined,
+      wrote: () => {},
+      read: () => false,
+      write: () => false,
+      dispose: () => {},
+    }),
+    external: (work) => work,
     inspect,
   };
   return hypervisor;
