@@ -230,13 +230,13 @@ export class Vcpu implements HostFile, ResourceTicket {
 
   #enter(): Errno | Promise<Errno> {
     const next = this.#spin();
-    return next <= 0 ? this.#unlockWith(next) : this.#loop(next);
+    return next <= 0 ? this.#exit(next) : this.#loop(next);
   }
 
   /** The loop from where it has to wait. */
   async #loop(first: number): Promise<Errno> {
     for (let next = first; ; next = this.#spin()) {
-      if (next <= 0) return this.#unlockWith(next);
+      if (next <= 0) return this.#exit(next);
       if (next === Next.SLEEP) {
         await this.#waitReady();
         if (!this.#signalled && this.#isDown()) return this.#unlockWith(0);
@@ -405,6 +405,15 @@ export class Vcpu implements HostFile, ResourceTicket {
     this.#run.setStatus(code, exitInfo.type, exitInfo.reasonSize, exitInfo.reason);
     this.#state = State.SYSTEM_DOWN;
     return true;
+  }
+
+  /**
+   * Back to userspace. A guest that needs userspace again and again is as long a work as any other, so the way out asks
+   * need_resched too, with the lock given back, like the kernel's exit to user mode.
+   */
+  #exit(next: number): Errno | Promise<Errno> {
+    const result = this.#unlockWith(next);
+    return this.#kernel.needResched ? this.#kernel.yield().then(() => result) : result;
   }
 
   /** mutex_unlock, on every way out. A pending signal wins over the result. */

@@ -91,6 +91,26 @@ describe("VCPU_RUN", () => {
     ]);
   });
 
+  it("gives up the CPU on the way out when it is asked to, so that a guest which polls a device stops nobody", async () => {
+    const { w, file, page, run } = running(AbiProfiles.v17, [read, write, { state: 1 }, fault]);
+    w.vm.demandResult = -2;
+    for (const next of ["load", "store"]) {
+      w.kernel.needResched = true;
+      const exit = run();
+      expect(exit, next).toBeInstanceOf(Promise);
+      // The lock is free and the exit is made: a signal or another run that comes now belongs to the next one.
+      file.signal?.();
+      expect(page.mmioIsWrite).toBe(next === "store");
+      expect(await exit).toBe(0);
+    }
+    expect(w.kernel.yields).toBe(2);
+    const pending = run();
+    w.kernel.needResched = true;
+    w.kernel.interrupt(990);
+    expect(await pending).toBe(0);
+    expect([page.exitReason, w.kernel.yields]).toEqual([3, 3]);
+  });
+
   it("exits for a store with its data; v15 leaves the old resume_action", () => {
     const { w, page, run } = running(AbiProfiles.v15, [write]);
     w.vm.demandResult = -2;

@@ -122,11 +122,14 @@ export interface HostKernel {
   smc(x: BigUint64Array): void;
   /** Request a host interrupt line. @returns the function that frees it, or an errno */
   requestIrq(intid: Intid, handler: () => void): (() => void) | Errno;
-  /** need_resched: another task deserves the CPU, or the outside world has had no turn for some milliseconds. */
+  /**
+   * need_resched: another task deserves the CPU, or the outside world has had no turn for some milliseconds. Ask it
+   * between any two pieces of work that a guest can make you do, the way back to userspace among them, and `yield`.
+   */
   readonly needResched: boolean;
   /** The running task used up a time slice: sets needResched while another task is runnable. */
   tick(): void;
-  /** cond_resched: lets other tasks and the outside world run. Resolves soon. */
+  /** schedule: lets other tasks and the outside world run. Resolves when this task has the CPU again. */
   yield(): Promise<void>;
   /**
    * Sleep until `wake` is called (wait_event_interruptible). While every task sleeps, the host's CPU idles (WFI).

@@ -240,7 +240,10 @@ export interface FakeHostKernel extends HostKernel {
   readonly messages: { readonly level: string; readonly message: string }[];
   /** Pages of `allocPage` that were not given back. */
   readonly livePages: number;
+  /** `yield` clears it. */
   needResched: boolean;
+  /** Calls of `yield`. */
+  readonly yields: number;
   /** `anonFd` answers -EMFILE while true. */
   outOfFiles: boolean;
 }
@@ -252,6 +255,7 @@ export function fakeHostKernel(): FakeHostKernel {
   const messages: { level: string; message: string }[] = [];
   let nextFd = 3;
   let livePages = 0;
+  let yields = 0;
   const kernel: FakeHostKernel = {
     abi: "v17",
     files,
@@ -263,6 +267,9 @@ export function fakeHostKernel(): FakeHostKernel {
     },
     get livePages() {
       return livePages;
+    },
+    get yields() {
+      return yields;
     },
     open(file) {
       const fd = nextFd++;
@@ -314,7 +321,11 @@ export function fakeHostKernel(): FakeHostKernel {
     tick() {
       kernel.needResched = true;
     },
-    yield: () => Promise.resolve(),
+    yield() {
+      yields++;
+      kernel.needResched = false;
+      return Promise.resolve();
+    },
     sleep() {
       let wake = () => {};
       const done = new Promise<void>((resolve) => {

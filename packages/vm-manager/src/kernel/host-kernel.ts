@@ -93,7 +93,9 @@ export class HostKernelCore implements HostKernel {
   }
 
   createEventFd(initial: bigint, semaphore: boolean): EventFdFile {
-    return new EventFdFile(createSharedEventFd(initial, { semaphore, onWake: () => this.scheduler.woke() }));
+    return new EventFdFile(
+      createSharedEventFd(initial, { semaphore, handOver: (resume) => this.scheduler.handOver(resume) }),
+    );
   }
 
   eventfd(fd: number): EventFd | Errno {

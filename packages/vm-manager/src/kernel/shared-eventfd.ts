@@ -17,8 +17,8 @@ const SIZE = 16;
 export interface SharedEventFdOptions {
   /** EFD_SEMAPHORE: a read takes one. */
   readonly semaphore?: boolean;
-  /** Called when a promise of `wait` was resolved: code outside the kernel became runnable. */
-  readonly onWake?: () => void;
+  /** How whoever called `wait` goes on: call `resume`, now or later, but once. Default: now. */
+  readonly handOver?: (resume: () => void) => void;
 }
 
 /** An eventfd whose counter other threads can share. */
@@ -43,20 +43,22 @@ export function createSharedEventFd(initial = 0n, options: SharedEventFdOptions 
   const buffer = new SharedArrayBuffer(SIZE);
   new BigUint64Array(buffer)[0] = initial;
   new Int32Array(buffer)[3] = options.semaphore === true ? 1 : 0;
-  return new CounterEventFd(buffer, options.onWake ?? (() => {}), false);
+  return new CounterEventFd(buffer, options.handOver ?? resumeNow, false);
 }
 
 /** The same eventfd in another thread. */
 export function attachEventFd(buffer: SharedArrayBuffer): SharedEventFd {
-  return new CounterEventFd(buffer, () => {}, true);
+  return new CounterEventFd(buffer, resumeNow, true);
 }
+
+const resumeNow = (resume: () => void): void => resume();
 
 class CounterEventFd implements SharedEventFd {
   readonly #buffer: SharedArrayBuffer;
   readonly #count: BigUint64Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #semaphore: boolean;
-  readonly #onWake: () => void;
+  readonly #handOver: (resume: () => void) => void;
   #listeners: readonly (() => void)[] = [];
   readonly #waiters = new Set<() => boolean>();
   /** Change count that this thread has reacted to. */
@@ -65,12 +67,12 @@ class CounterEventFd implements SharedEventFd {
   #shared: boolean;
   #disposed = false;
 
-  constructor(buffer: SharedArrayBuffer, onWake: () => void, attached: boolean) {
+  constructor(buffer: SharedArrayBuffer, handOver: (resume: () => void) => void, attached: boolean) {
     this.#buffer = buffer;
     this.#count = new BigUint64Array(buffer, 0, 1);
     this.#words = new Int32Array(buffer);
     this.#semaphore = this.#words[3] === 1;
-    this.#onWake = onWake;
+    this.#handOver = handOver;
     this.#seen = Atomics.load(this.#words, 2);
     this.#shared = attached;
   }
@@ -109,6 +111,8 @@ class CounterEventFd implements SharedEventFd {
 
   wait(signal?: AbortSignal): Promise<bigint> {
     return new Promise((resolve, reject) => {
+      // What is there needs no hand-over: nobody waited.
+      let goOn = resumeNow;
       const abort = () => {
         this.#waiters.delete(attempt);
         reject(signal?.reason);
@@ -118,11 +122,12 @@ class CounterEventFd implements SharedEventFd {
         if (value === undefined) return false;
         this.#waiters.delete(attempt);
         signal?.removeEventListener("abort", abort);
-        resolve(value);
+        goOn(() => resolve(value));
         return true;
       };
       if (signal?.aborted === true) return abort();
       if (attempt()) return;
+      goOn = this.#handOver;
       signal?.addEventListener("abort", abort, { once: true });
       this.#waiters.add(attempt);
       this.#listen();
@@ -159,10 +164,7 @@ class CounterEventFd implements SharedEventFd {
 
   #wake(): void {
     for (const listener of this.#listeners) listener();
-    if (this.#waiters.size === 0) return;
-    let woke = false;
-    for (const attempt of [...this.#waiters]) woke = attempt() || woke;
-    if (woke) this.#onWake();
+    for (const attempt of [...this.#waiters]) attempt();
   }
 
   /** Hear of other threads, while there is anyone here to tell. */

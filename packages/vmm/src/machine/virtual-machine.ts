@@ -122,7 +122,8 @@ export class VirtualMachine {
   async #runToEnd(): Promise<VmEnd> {
     await this.#vm.start();
     await this.#ram.started();
-    await Promise.all(this.#vcpus.map((vcpu) => this.#runVcpu(vcpu)));
+    // The boot vCPU last: the others sleep at once, so none of them begins in the middle of the guest's run.
+    await Promise.all([...this.#vcpus].reverse().map((vcpu) => this.#runVcpu(vcpu)));
     if (this.#state === "running") this.#state = "ended";
     for (const { device } of this.plan.devices) await device.flush?.();
     if (this.#failure !== undefined) throw this.#failure;
