@@ -43,6 +43,13 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
   FEAT_DPB: [0xd50b7c20], // dc cvap
   FEAT_DPB2: [0xd50b7d20], // dc cvadp
   FEAT_LRCPC2: [0xd9400020, 0x19000020, 0x99800020], // ldapur, stlurb, ldapursw
+  FEAT_PAuth: [
+    0xdac10020, // pacia x0, x1
+    0xdac143e0, // xpaci x0
+    0x9ac03000, // pacga x0, x0, x0
+    0xf8200421, // ldraa x1, [x1]
+    0xd5182100, // msr apiakeylo_el1, x0
+  ],
   FEAT_SB: [0xd50330ff],
   FEAT_DIT: [0xd503415f, 0xd51b42a0, 0xd53b42a0], // msr dit, #1; msr dit, x0; mrs
   FEAT_PAN2: [0xd5087900, 0xd5087920], // at s1e1rp, s1e1wp

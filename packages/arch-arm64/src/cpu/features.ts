@@ -28,6 +28,11 @@ export const FEATURES = {
   FEAT_DPB2: [["ID_AA64ISAR1_EL1", 0, 2]],
   FEAT_LRCPC: [["ID_AA64ISAR1_EL1", 20, 1]],
   FEAT_LRCPC2: [["ID_AA64ISAR1_EL1", 20, 2]],
+  /** Addresses and generic code by QARMA5; no FEAT_EPAC, FEAT_PAuth2 or FEAT_FPAC. */
+  FEAT_PAuth: [
+    ["ID_AA64ISAR1_EL1", 4, 1],
+    ["ID_AA64ISAR1_EL1", 24, 1],
+  ],
   FEAT_SB: [["ID_AA64ISAR1_EL1", 36, 1]],
   FEAT_DIT: [["ID_AA64PFR0_EL1", 48, 1]],
   FEAT_CSV2: [["ID_AA64PFR0_EL1", 56, 1]],

@@ -3,6 +3,7 @@ export const EC = {
   UNKNOWN: 0x00,
   WFX: 0x01,
   FP_ACCESS: 0x07,
+  PAUTH: 0x09,
   ILLEGAL_STATE: 0x0e,
   SVC64: 0x15,
   HVC64: 0x16,
@@ -57,6 +58,8 @@ export const HCR = {
   TRVM: 1 << 30,
   /** Bits 63:32. */
   TEA_HIGH: 1 << (37 - 32),
+  APK_HIGH: 1 << (40 - 32),
+  API_HIGH: 1 << (41 - 32),
 } as const;
 
 /** SCTLR_EL1. Source: DDI 0487 D19.2.129. */

@@ -28,8 +28,10 @@ import { HCR, SCTLR, VECTOR } from "./constants.ts";
 import {
   defineBrk,
   defineEret,
+  defineEretTo,
   defineFpTrap,
   defineHvc,
+  definePauthTrap,
   definePcAlignment,
   defineSmc,
   defineSpAlignment,
@@ -54,6 +56,8 @@ export interface EntryFunctions {
   /** (s): fields that depend on EL. */
   readonly contextChanged: FunctionRef;
   readonly eret: FunctionRef;
+  readonly eretTo: FunctionRef;
+  readonly pauth: FunctionRef;
   readonly undefined: FunctionRef;
   readonly svc: FunctionRef;
   readonly hvc: FunctionRef;
@@ -84,6 +88,7 @@ export function defineEntry(module: ModuleBuilder, { packNzcv, unpackNzcv, retur
   const takeSync = defineTakeSync(module, { enterEl1, enterEl2 });
   const setPstate = defineSetPstate(module, { unpackNzcv, setMode, panRaised, contextChanged });
   const undefinedAtPc = defineUndefined(module, takeSync);
+  const eretTo = defineEretTo(module, { setPstate, takeSync, returnSs });
   const undefinedOrEl2 = { undefined: undefinedAtPc, enterEl2 };
   return {
     composeSpsr,
@@ -95,7 +100,9 @@ export function defineEntry(module: ModuleBuilder, { packNzcv, unpackNzcv, retur
     takeSync,
     setPstate,
     undefined: undefinedAtPc,
-    eret: defineEret(module, { undefined: undefinedAtPc, setPstate, takeSync, returnSs }),
+    eret: defineEret(module, undefinedAtPc, eretTo),
+    eretTo,
+    pauth: definePauthTrap(module, enterEl2),
     svc: defineSvc(module, takeSync),
     hvc: defineHvc(module, undefinedOrEl2),
     smc: defineSmc(module, undefinedOrEl2),

@@ -35,19 +35,26 @@ export function defineUndefined(module: ModuleBuilder, takeSync: FunctionRef): F
 }
 
 export interface EretNeeds {
-  readonly undefined: FunctionRef;
   readonly setPstate: FunctionRef;
   readonly takeSync: FunctionRef;
   readonly returnSs: FunctionRef;
 }
 
 /** (s): ERET of EL1; UNDEFINED at EL0. */
-export function defineEret(module: ModuleBuilder, needs: EretNeeds): FunctionRef {
+export function defineEret(module: ModuleBuilder, undefinedAtPc: FunctionRef, eretTo: FunctionRef): FunctionRef {
   return module.func("eret", [I32], [], (f, s) => {
     f.if(eqz(load("i32", s, L.EL)), () => {
-      f.call(needs.undefined, [s]);
+      f.call(undefinedAtPc, [s]);
       f.return();
     });
+    f.store("i64", s, readSlot(s, "ELR_EL1"), L.SYS_VALUE);
+    f.call(eretTo, [s]);
+  });
+}
+
+/** (s): an exception return at EL1, to the address in SYS_VALUE. */
+export function defineEretTo(module: ModuleBuilder, needs: EretNeeds): FunctionRef {
+  return module.func("eretTo", [I32], [], (f, s) => {
     const spsr = f.local(I32);
     f.set(spsr, readSlot32(s, "SPSR_EL1"));
     f.if(
@@ -55,7 +62,7 @@ export function defineEret(module: ModuleBuilder, needs: EretNeeds): FunctionRef
       () => f.set(spsr, or(and(spsr, ~PSTATE.SS), call<I32>(needs.returnSs, s, spsr))),
       () => f.set(spsr, and(spsr, ~PSTATE.SS)),
     );
-    f.store("i64", s, readSlot(s, "ELR_EL1"), L.PC);
+    f.store("i64", s, load("i64", s, L.SYS_VALUE), L.PC);
     f.store("i64", s, i64(-1), L.EXCL_ADDRESS);
     // An exception return is an event too: what a handler did between a test and its WFE is not slept through.
     f.store("i32", s, i32(1), L.EVENT);
@@ -139,6 +146,11 @@ export function defineFpTrap(module: ModuleBuilder, needs: RouteNeeds): Function
       () => f.call(needs.enterEl2, [s, esr]),
     );
   });
+}
+
+/** (s): use of pointer authentication while HCR_EL2.API is 0. */
+export function definePauthTrap(module: ModuleBuilder, enterEl2: FunctionRef): FunctionRef {
+  return module.func("pauth", [I32], [], (f, s) => f.call(enterEl2, [s, esrOf(EC.PAUTH)]));
 }
 
 /** (s): PC misaligned, at the target. */

@@ -374,7 +374,8 @@ export class InterpreterContext extends FlagWords implements Context {
     this.#exits.resume();
   }
   exception(kind: ExceptionKind, immediate?: Expr<I32>): void {
-    if (kind === "undefined" || kind === "eret") this.#raise(this.#system[kind], []);
+    if (kind === "undefined" || kind === "eret" || kind === "eretTo" || kind === "pauth")
+      this.#raise(this.#system[kind], []);
     else this.#raise(this.#system[kind], [immediate ?? i32(0)]);
   }
   /** CheckFPAdvSIMDEnabled64. */

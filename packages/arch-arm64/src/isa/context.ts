@@ -39,8 +39,10 @@ export interface AccessDescriptor {
   readonly atomic?: boolean;
 }
 
-/** Operations that the system side carries out. None returns to the instruction. Source: `state/seam.ts`. */
-export type ExceptionKind = "undefined" | "svc" | "hvc" | "smc" | "brk" | "eret";
+/**
+ * Operations that the system side carries out. `eretTo` returns to the address in L.SYS_VALUE; `pauth` is the use of pointer
+ * authentication that HCR_EL2.API traps. None returns to the instruction. Source: `state/seam.ts`. */
+export type ExceptionKind = "undefined" | "svc" | "hvc" | "smc" | "brk" | "eret" | "eretTo" | "pauth";
 
 export interface Context {
   /** Statements go here. Control flow of your own (`f.if`, `f.loop`) is fine; leave the function only through this interface. */

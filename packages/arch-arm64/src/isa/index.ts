@@ -11,6 +11,7 @@ import { FP_SCALAR } from "./fp-scalar.ts";
 import { LOAD_STORE_EXCLUSIVE } from "./load-store-exclusive.ts";
 import { LOAD_STORE_PAIR } from "./load-store-pair.ts";
 import { LOAD_STORE_REGISTER } from "./load-store-register.ts";
+import { PAUTH } from "./pauth.ts";
 import { SIMD_ELEMENT } from "./simd-element.ts";
 import { SIMD_FP } from "./simd-fp.ts";
 import { SIMD_LOAD_STORE } from "./simd-load-store.ts";
@@ -30,6 +31,7 @@ export const INTEGER_DESCRIPTIONS: readonly Description[] = [
   ...LOAD_STORE_PAIR,
   ...LOAD_STORE_EXCLUSIVE,
   ...ATOMICS,
+  ...PAUTH,
 ];
 
 export const SIMD_FP_DESCRIPTIONS: readonly Description[] = [

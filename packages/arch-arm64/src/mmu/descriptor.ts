@@ -22,6 +22,7 @@ import {
   sub,
   toI32,
   toI64U,
+  xor,
 } from "../wasm/index.ts";
 import { ATTR } from "./layout.ts";
 
@@ -76,4 +77,11 @@ export function invalidLeaf(low: Expr<I32>, level: Expr<I32>, grain: Expr<I32>):
 export function misalignedDevice(attr: Expr<I32>, va: Expr<I64>, accdesc: Expr<I32>, isFetch: Expr<I32>): Expr<I32> {
   const mask = sub(shl(i32(1), and(shrU(accdesc, ACCDESC.ELEMENT_SHIFT), 7)), 1);
   return and(and(ne(and(attr, ATTR.DEVICE), 0), eqz(isFetch)), ne(and(toI32(va), mask), 0));
+}
+
+/** Whether bits 63:56 of an address do not count: TCR_EL1.TBIx, and for instructions not TBIDx. 0 or 1. */
+export function emitTopByteIgnored(tcr: Expr<I64>, upper: Expr<I32>, isFetch: Expr<I32>): Expr<I32> {
+  const tbi = select(upper, bit64(tcr, 38), bit64(tcr, 37));
+  const tbid = select(upper, bit64(tcr, 52), bit64(tcr, 51));
+  return and(tbi, xor(and(tbid, isFetch), 1));
 }

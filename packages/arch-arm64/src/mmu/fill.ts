@@ -34,6 +34,7 @@ import {
   toI64U,
 } from "../wasm/index.ts";
 import { defineAbort, defineDataAbort } from "./abort.ts";
+import { emitTopByteIgnored } from "./descriptor.ts";
 import { ATTR, FAULT, M } from "./layout.ts";
 import { defineBounceCommit, defineCopyBytes, defineMemSlow } from "./mem-slow.ts";
 import { defineElementShift, defineInstructionSyndrome } from "./syndrome.ts";
@@ -170,7 +171,7 @@ export function defineFetchSlow(module: ModuleBuilder, needs: FetchNeeds): Funct
     (f, s, va) => {
       // BranchAddr: with TBI the tag never reaches PC. Tagged addresses are in no fetch entry, so it is dropped here.
       const upper = f.temp(and(toI32(shrU(va, 55)), 1));
-      const tbi = and(toI32(shrU(readSlot(s, "TCR_EL1"), toI64U(add(upper, 37)))), 1);
+      const tbi = emitTopByteIgnored(readSlot(s, "TCR_EL1"), upper, i32(1));
       const untagged = f.temp(shrS(shl(va, 8), 8));
       f.if(and(tbi, ne(untagged, va)), () => {
         f.store("i64", s, untagged, L.PC);

@@ -29,7 +29,7 @@ import {
   sub,
   toI32,
 } from "../wasm/index.ts";
-import { bit64, HCR_DC, misalignedDevice } from "./descriptor.ts";
+import { bit64, emitTopByteIgnored, HCR_DC, misalignedDevice } from "./descriptor.ts";
 import { ATTR, FAULT, M, WALK } from "./layout.ts";
 import { emitStage1, emitStage1Off, type Translation, type WalkNeeds } from "./stage1.ts";
 import { defineStage2 } from "./stage2.ts";
@@ -123,7 +123,7 @@ function defineTranslate(module: ModuleBuilder, needs: WalkNeeds): FunctionRef {
       const tcr = f.temp(readSlot(s, "TCR_EL1"));
       const tcrLow = f.temp(toI32(tcr));
       const upper = f.temp(bit64(va, 55));
-      const tbi = f.temp(select(upper, bit64(tcr, 38), bit64(tcr, 37)));
+      const tbi = f.temp(emitTopByteIgnored(tcr, upper, isFetch));
       const hcr = f.temp(readSlot32(s, "HCR_EL2"));
       const t: Translation = {
         f,

@@ -35,6 +35,10 @@ export const SYSTEM_FUNCTIONS = {
   brk: "ii:",
   /** (s): HLT: UNDEFINED with halting debug off. */
   eret: "i:",
+  /** (s): ERETAA, ERETAB: the same, to the address in SYS_VALUE. */
+  eretTo: "i:",
+  /** (s): an instruction of FEAT_PAuth while HCR_EL2.API is 0. */
+  pauth: "i:",
   /** (s, kind): 0 WFI, 1 WFE, 2 SEV, 3 SEVL, 4 YIELD. PC is the hint itself -> 1: go on at PC + 4; 0: leave. */
   waitHint: "ii:i",
   /** (s): PC misaligned (bits 1:0), at the target. */

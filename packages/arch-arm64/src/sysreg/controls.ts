@@ -44,7 +44,8 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
     bit(T.TCPAC, cptr & CPTR_TCPAC) |
     bit(T.CNTP, (cnthct & CNTHCT.EL1PCEN) === 0) |
     bit(T.CNTPCT, (cnthct & CNTHCT.EL1PCTEN) === 0) |
-    bit(T.DCC, mdcr & MDCR.TDA);
+    bit(T.DCC, mdcr & MDCR.TDA) |
+    bit(T.APK, (state.high(S.HCR) & HCR.APK_HIGH) === 0);
   const el0 =
     bit(T.TID2, (sctlr & SCTLR.UCT) === 0) |
     bit(T.DZ, (sctlr & SCTLR.DZE) === 0) |
@@ -117,6 +118,8 @@ export function routeOf(state: StateBlock, group: number, el: number, isRead: bo
       return el0Denied(cntkctl & (CNTKCTL.EL0PCTEN | CNTKCTL.EL0VCTEN)) ? Route.EL1 : Route.ALLOWED;
     case T.DCC:
       return el0Denied(!(state.low(S.MDSCR) & MDSCR.TDCC)) ? Route.EL1 : to2(mdcr & MDCR.TDA);
+    case T.APK:
+      return to2((state.high(S.HCR) & HCR.APK_HIGH) === 0);
     case T.DAIF:
       return el0Denied(state.low(S.SCTLR) & SCTLR.UMA) ? Route.EL1 : Route.ALLOWED;
     default:

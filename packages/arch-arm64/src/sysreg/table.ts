@@ -63,6 +63,8 @@ export const TrapGroup = {
   DCC: 21,
   /** SCTLR_EL1.UMA. */
   DAIF: 22,
+  /** HCR_EL2.APK: keys of pointer authentication. */
+  APK: 23,
 } as const;
 export type TrapGroup = (typeof TrapGroup)[keyof typeof TrapGroup];
 
@@ -213,8 +215,8 @@ reg("CSSELR_EL1", "3 2 0 0 0", { mask: 0xfn, trap: T.TID2 });
 export const SCTLR_RES1 = 0x3050_0980n;
 reg("SCTLR_EL1", "3 0 1 0 0", {
   reset: SCTLR_RES1 | 0x0085_0018n,
-  mask: 0x0000_1000_048d_d25fn,
-  bits: { FEAT_SSBS2: 1n << 44n, FEAT_PAN: 1n << 23n, FEAT_LSE2: 1n << 6n },
+  mask: 0x0000_1000_cc8d_f25fn,
+  bits: { FEAT_SSBS2: 1n << 44n, FEAT_PAN: 1n << 23n, FEAT_LSE2: 1n << 6n, FEAT_PAuth: 0xc800_2000n },
   trap: T.TVM,
   effect: "translation",
 });
@@ -223,8 +225,8 @@ reg("CPACR_EL1", "3 0 1 0 2", { mask: 0x0030_0000n, trap: T.TCPAC, effect: "cont
 reg("TTBR0_EL1", "3 0 2 0 0", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
 reg("TTBR1_EL1", "3 0 2 0 1", { bits: { FEAT_TTCNP: 1n }, trap: T.TVM, effect: "ttbr" });
 reg("TCR_EL1", "3 0 2 0 2", {
-  mask: 0x0180_0677_ffff_ffbfn,
-  bits: { FEAT_E0PD: 3n << 55n, FEAT_HPDS: 3n << 41n },
+  mask: 0x0198_0677_ffff_ffbfn,
+  bits: { FEAT_E0PD: 3n << 55n, FEAT_HPDS: 3n << 41n, FEAT_PAuth: 3n << 51n },
   trap: T.TVM,
   effect: "translation",
 });
@@ -261,6 +263,11 @@ reg("DIT", "3 3 4 2 5", { el0: "rw", kind: "inline", feature: "FEAT_DIT" });
 reg("SSBS", "3 3 4 2 6", { el0: "rw", kind: "inline", feature: "FEAT_SSBS2" });
 reg("FPCR", "3 3 4 4 0", { el0: "rw", kind: "inline" });
 reg("FPSR", "3 3 4 4 1", { el0: "rw", kind: "inline" });
+
+// keys of pointer authentication; the Hi register follows the Lo register
+for (const [n, key] of ["APIA", "APIB", "APDA", "APDB", "APGA"].entries())
+  for (const [high, half] of ["Lo", "Hi"].entries())
+    reg(`${key}Key${half}_EL1`, `3 0 2 ${1 + (n >> 1)} ${(n & 1) * 2 + high}`, { trap: T.APK, feature: "FEAT_PAuth" });
 
 /** A read gives 64 random bits and sets NZCV to 0. Its value is not kept. */
 const rng = { el0: "r", el1: "r", kind: "call", feature: "FEAT_RNG" } as const;
@@ -336,7 +343,12 @@ const el2 = (name: string, encoding: string, row: Row = {}) => reg(name, encodin
 el2("VPIDR_EL2", "3 4 0 0 0", { mask: LOW32 });
 el2("VMPIDR_EL2", "3 4 0 0 5");
 /** HCR_EL2.RW is RAO: no AArch32. */
-el2("HCR_EL2", "3 4 1 1 0", { reset: 0x8000_0000n, mask: 0x0000_0023_7fff_ffffn, effect: "translation" });
+el2("HCR_EL2", "3 4 1 1 0", {
+  reset: 0x8000_0000n,
+  mask: 0x0000_0323_7fff_ffffn,
+  bits: { FEAT_PAuth: 3n << 40n },
+  effect: "translation",
+});
 el2("MDCR_EL2", "3 4 1 1 1", { mask: 0xf00n, effect: "control" });
 el2("CPTR_EL2", "3 4 1 1 2", { reset: 0x33ffn, mask: 0x8000_0400n, effect: "control" });
 el2("VTTBR_EL2", "3 4 2 1 0", { effect: "translation" });

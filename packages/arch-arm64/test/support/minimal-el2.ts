@@ -23,8 +23,8 @@ const GICR = 0x080a_0000;
 /** Above the guest's DRAM: stage 2 tables. */
 const CARVE_OUT = 0x20_0000;
 
-/** HCR_EL2: VM, SWIO, FMO, IMO, AMO, TSC, RW. */
-const HCR = 0x8008_003bn;
+/** HCR_EL2: VM, SWIO, FMO, IMO, AMO, TSC, RW, APK, API. */
+const HCR = 0x300_8008_003bn;
 /** VTCR_EL2: 40-bit IPA from level 1 (two concatenated tables), 4 KiB, write-back, 48-bit PA. */
 const VTCR = 0x8005_3558n;
 

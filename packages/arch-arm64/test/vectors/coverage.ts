@@ -12,6 +12,7 @@ import { FP_SCALAR } from "../../src/isa/fp-scalar.ts";
 import { LOAD_STORE_EXCLUSIVE } from "../../src/isa/load-store-exclusive.ts";
 import { LOAD_STORE_PAIR } from "../../src/isa/load-store-pair.ts";
 import { LOAD_STORE_REGISTER } from "../../src/isa/load-store-register.ts";
+import { PAUTH } from "../../src/isa/pauth.ts";
 import { SIMD_ELEMENT } from "../../src/isa/simd-element.ts";
 import { SIMD_FP } from "../../src/isa/simd-fp.ts";
 import { SIMD_LOAD_STORE } from "../../src/isa/simd-load-store.ts";
@@ -38,6 +39,7 @@ const CLASSES: readonly (readonly [title: string, descriptions: readonly Descrip
   ["Load/store pair", LOAD_STORE_PAIR],
   ["Exclusives, ordered, compare and swap", LOAD_STORE_EXCLUSIVE],
   ["Atomic memory operations, LDAPR", ATOMICS],
+  ["Pointer authentication", PAUTH],
   ["Load/store SIMD&FP, structures", SIMD_LOAD_STORE],
   ["Advanced SIMD three same, with RDM and DotProd", SIMD_THREE_SAME],
   ["Advanced SIMD three different, with PMULL", SIMD_THREE_DIFFERENT],

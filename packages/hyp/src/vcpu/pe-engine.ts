@@ -18,10 +18,10 @@ import { STAGE1_FAULT, translateStage1 } from "./stage1.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /**
- * HCR_EL2: VM, SWIO, FMO, IMO, AMO, TWI, TSC, TIDCP, RW. WFE is not trapped: a spinning guest costs nothing more.
+ * HCR_EL2: VM, SWIO, FMO, IMO, AMO, TWI, TSC, TIDCP, RW, APK, API (pointer authentication is the guest's own). WFE is not trapped: a spinning guest costs nothing more.
  * Differs: TID3, TACR, TSW and TLOR are clear, because the CPU backend's ID registers describe exactly what it has.
  */
-const HCR = 0x1n | 0x2n | 0x8n | 0x10n | 0x20n | (1n << 13n) | (1n << 19n) | (1n << 20n) | (1n << 31n);
+const HCR = 0x1n | 0x2n | 0x8n | 0x10n | 0x20n | (1n << 13n) | (1n << 19n) | (1n << 20n) | (1n << 31n) | (3n << 40n);
 /** CPTR_EL2: RES1 bits; floating point is not trapped. */
 const CPTR = 0x33ffn;
 /** CNTHCT_EL2.EL1PCTEN: CNTPCT_EL0 is readable; the physical timer (EL1PCEN) is not the guest's. */
