@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { virtBoard } from "../src/board.ts";
 import { ExitCode } from "../src/exit-code.ts";
-import { reportOf, withTrail } from "../src/report.ts";
+import { reportOf } from "../src/report.ts";
 import { gunyah } from "./support.ts";
 
 let directory: string;
@@ -44,25 +44,18 @@ describe("a VM that does not start", () => {
 });
 
 describe("the report of an error", () => {
-  const layers = [{ layer: "rm", value: 1, code: "NOMEM", detail: "VM_INIT" }] as const;
-  const error = () => Object.assign(new Error("not started"), { layers });
-  const event = (layer: "rm" | "hypervisor", detail: string, value = 1) =>
-    ({ kind: "error", at: 0, layer, code: "NOMEM", value, detail }) as const;
-
-  it("takes RM's reason from the trail, the latest that fits", () => {
-    const trail = [
-      event("rm", "VM_INIT: first"),
-      event("hypervisor", "first", 10),
-      event("rm", "VM_INIT: second"),
-      event("rm", "VM_START: other"),
+  it("is its message and what each layer said", () => {
+    const layers = [
+      { layer: "rm", value: 1, code: "NOMEM", detail: "VM_INIT: no memory" },
+      { layer: "hypervisor", value: 10, code: "NOMEM", detail: "partition_create_thread" },
     ];
-    expect(reportOf(withTrail(error(), trail))).toBe("gunyah: not started\n  rm: NOMEM (1) VM_INIT: second");
-  });
-
-  it("does without one", () => {
-    const plain = "gunyah: not started\n  rm: NOMEM (1) VM_INIT";
-    expect(reportOf(error())).toBe(plain);
-    expect(reportOf(withTrail(error(), [event("rm", "VM_INIT: of another error", 2)]))).toBe(plain);
-    expect(reportOf(withTrail("text", []))).toBe("gunyah: text");
+    expect(reportOf(Object.assign(new Error("not started"), { layers }))).toBe(
+      [
+        "gunyah: not started",
+        "  rm: NOMEM (1) VM_INIT: no memory",
+        "  hypervisor: NOMEM (10) partition_create_thread",
+      ].join("\n"),
+    );
+    expect(reportOf("text")).toBe("gunyah: text");
   });
 });

@@ -66,5 +66,5 @@ export { createEventFd, type EventFdOptions } from "./soc/eventfd.ts";
 export { createFaultPoints } from "./soc/fault-points.ts";
 export { createPhysicalMemory, DEFAULT_RESERVED_BYTES, type PhysicalMemoryOptions } from "./soc/physical-memory.ts";
 export { createSystemBus } from "./soc/system-bus.ts";
-export { createTrace, type TraceError, type TraceHub } from "./soc/trace.ts";
+export { createTrace, type TraceHub } from "./soc/trace.ts";
 export { type Token, token } from "./token.ts";

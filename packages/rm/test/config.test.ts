@@ -145,7 +145,6 @@ describe("what VM_INIT refuses", () => {
 describe("what VM_START refuses", () => {
   const rows: [string, Edit][] = [
     ["a tree that has /hypervisor", (t) => t.ensure("/hypervisor")],
-    ["a tree without /chosen", (t) => t.root.removeChild("chosen")],
     [
       "shared memory that nobody lent",
       device("s", "shm", (t) =>

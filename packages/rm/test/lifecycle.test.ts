@@ -50,6 +50,18 @@ describe("VM life cycle in the order of the Linux driver", () => {
     ]);
   });
 
+  it("makes /chosen where the tree has none", () => {
+    const system = boot();
+    const { hyp } = system;
+    const { vmid } = make(system, "RUNNING", { edit: (tree) => tree.root.removeChild("chosen") });
+    const blob = hyp.readFrom(hyp.addrspaceOf(vmid), 0x8010_0000, DTB_SIZE);
+    expect(
+      parseDtb(blob as Uint8Array)
+        .node("/chosen")
+        .get("kaslr-seed"),
+    ).toHaveLength(8);
+  });
+
   it("moves the device tree to the guest, overlay included", () => {
     const system = boot();
     const { hyp } = system;

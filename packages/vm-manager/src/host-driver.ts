@@ -71,6 +71,7 @@ export class HostDriver implements VmManager {
   #settleReady!: { resolve(): void; reject(error: unknown): void };
   #kernel: HostKernelCore | undefined;
   #rm: RmClient | undefined;
+  #endExplaining: (() => void) | undefined;
   #identity: HypervisorIdentity | undefined;
   #hostVmid: number | undefined;
 
@@ -85,7 +86,7 @@ export class HostDriver implements VmManager {
       name: "gunyah host driver",
       start: (vcpu, context) => this.#start(vcpu, Number(context)),
       interrupt: () => this.#kernel?.takeInterrupts(),
-      stopped: () => this.#kernel?.scheduler.stop(),
+      stopped: () => this.stop(),
     };
   }
 
@@ -120,6 +121,7 @@ export class HostDriver implements VmManager {
 
   /** Power off: the host's CPU runs no more, and nothing keeps the event loop alive. */
   stop(): void {
+    this.#endExplaining?.();
     this.#kernel?.scheduler.stop();
   }
 
@@ -189,6 +191,7 @@ export class HostDriver implements VmManager {
       ...(fault !== undefined && { fault: (name: RmCallName) => fault(`host.rm.${name}`) }),
     });
     this.#rm = rm;
+    this.#endExplaining = trace?.listenErrors(rm.explain);
     kernel.requestIrq(node.txIntid, rm.handleTx);
     kernel.requestIrq(node.rxIntid, rm.handleRx);
     scheduler.onStall = () => {

@@ -88,7 +88,7 @@ export function deviceContext(console = new RecordedConsole()): DeviceContext & 
     name: "device0",
     clock: createVirtualClock(),
     entropy: createSeededEntropy(1),
-    trace: { enabled: false, emit: () => {} },
+    trace: { enabled: false, emit: () => {}, listenErrors: () => () => {} },
     log: (_level, message) => logged.push(message),
     console,
     logged,

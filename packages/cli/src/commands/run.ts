@@ -8,7 +8,6 @@ import {
   type Machine,
   type MachineConfig,
   type PluginEntry,
-  type TraceError,
   use,
 } from "@gunyah-ts/kernel";
 import { type DeviceConfig, type VirtualMachine, type VirtualMachineOptions, VmmService } from "@gunyah-ts/vmm";
@@ -19,12 +18,10 @@ import { ExitCode, exitCodeOf } from "../exit-code.ts";
 import { readUserFile } from "../files.ts";
 import { checkGuestConfig, type GuestConfig } from "../guest-config.ts";
 import { ImageStore } from "../image/store.ts";
-import { withTrail } from "../report.ts";
 import { parseRunOptions, type RunOptions } from "../run-options.ts";
 import { defaultPlugins, withUserPlugins } from "../stack.ts";
 import { TraceFile } from "../trace/perfetto.ts";
 
-const MAX_TRAIL = 32;
 const DEFAULT_MEMORY = 256 * 2 ** 20;
 /** What every guest of ours can print to from its first instruction on. */
 const CONSOLE = "console=ttyAMA0";
@@ -39,16 +36,9 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   });
   const trace = options.trace === undefined ? undefined : new TraceFile(options.trace, frequencyOf(machine));
   if (trace !== undefined) machine.trace.listen(trace.event);
-  const errors: TraceError[] = [];
-  machine.trace.listenErrors((event) => {
-    // The latest are what a failure comes from; a guest that runs for days must not fill memory.
-    if (errors.push(event) > MAX_TRAIL) errors.shift();
-  });
   try {
     await machine.start();
     return await new Session(machine, options, guest).run();
-  } catch (error) {
-    throw withTrail(error, errors);
   } finally {
     await machine.dispose();
     trace?.close();

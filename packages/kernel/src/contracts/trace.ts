@@ -96,11 +96,19 @@ export type TraceEvent =
       readonly code: string;
       readonly value: number;
       readonly detail: string;
+      /** The message to RM that failed: the client's VMID, the message's id and the client's sequence number. */
+      readonly message?: { readonly vmid: number; readonly id: number; readonly sequence: number };
     };
+export type TraceError = Extract<TraceEvent, { kind: "error" }>;
 
 export interface Trace {
   /** Whether anyone listens. Check before building an event, unless it is an error. */
   readonly enabled: boolean;
   emit(event: TraceEvent): void;
+  /**
+   * Hear of errors alone. They are rare, so whoever meets one emits it without asking `enabled`, which this leaves as it
+   * is: the rest of the machine does not pay. Returns the function that ends it.
+   */
+  listenErrors(listener: (event: TraceError) => void): () => void;
 }
 export const Trace = token<Trace>("contract/Trace");

@@ -1,17 +1,11 @@
 /** Where typed trace events meet their listeners. */
-import type { Trace, TraceEvent } from "../contracts/trace.ts";
+import type { Trace, TraceError, TraceEvent } from "../contracts/trace.ts";
 
 /** A `Trace` that can be listened to. */
 export interface TraceHub extends Trace {
   /** Returns the function that ends it. A listener that throws does not reach the emitter; see `onListenerError`. */
   listen(listener: (event: TraceEvent) => void): () => void;
-  /**
-   * Hear of errors alone. They are rare, so whoever meets one emits it without asking `enabled`, which this leaves as it
-   * is: the rest of the machine does not pay. Returns the function that ends it.
-   */
-  listenErrors(listener: (event: TraceError) => void): () => void;
 }
-export type TraceError = Extract<TraceEvent, { kind: "error" }>;
 
 /**
  * @param onListenerError called when a listener throws: a tool that breaks must not change what the machine does.

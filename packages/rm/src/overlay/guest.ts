@@ -12,7 +12,8 @@ import { hypervisorNode, vmIdNode } from "./hypervisor.ts";
 
 /**
  * What the RM adds to a guest's tree before it starts.
- * Errors: DENIED when /hypervisor is there already, NORESOURCE without /chosen
+ * Errors: DENIED when /hypervisor is there already
+ * Differs: a tree without /chosen gets the node. The source refuses it (NORESOURCE), though nothing else in it is needed.
  * Source: gunyah-resource-manager src/vm_dt/vm_dt.c, src/vm_creation/dto_construct.c
  */
 export function writeGuestOverlay(
@@ -24,8 +25,6 @@ export function writeGuestOverlay(
   vdevices: readonly Vdevice[],
 ): void {
   check(tree.find("/hypervisor") === undefined, RmError.DENIED, "/hypervisor exists");
-  const chosen = tree.find("/chosen");
-  check(chosen !== undefined, RmError.NORESOURCE, "no /chosen");
   const { addressCells, sizeCells } = tree.root;
   const known = (count: number): boolean => count === 1 || count === 2;
   check(known(addressCells) && known(sizeCells), RmError.NORESOURCE, "cells of the root");
@@ -38,7 +37,7 @@ export function writeGuestOverlay(
 
   memoryNode(tree, memory);
   for (const vdevice of vdevices) vdeviceNode(tree, vdevice);
-  chosen.set("kaslr-seed", cells64(seed(rm)));
+  tree.ensure("/chosen").set("kaslr-seed", cells64(seed(rm)));
   const vsoc = tree.root.ensureChild("vsoc");
   if (!vsoc.has("compatible"))
     vsoc.set("#address-cells", 2).set("#size-cells", 2).set("ranges", EMPTY).set("compatible", "simple-bus");

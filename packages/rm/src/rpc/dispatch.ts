@@ -8,10 +8,11 @@ import {
   type RmHeader,
   rmCallName,
   rmErrorName,
+  rmMessageName,
   TransType,
 } from "@gunyah-ts/abi";
 import type { RmContext } from "../context.ts";
-import { errorOf, RmFailure } from "../errors.ts";
+import { check, errorOf, RmFailure } from "../errors.ts";
 import { acceptParcel, acceptRequest } from "../parcel/accept.ts";
 import { appendParcel, createParcel } from "../parcel/create.ts";
 import { lookupSgl } from "../parcel/lookup.ts";
@@ -108,39 +109,41 @@ const MEMORY_CALLS: ReadonlySet<CallName> = new Set([
 
 /**
  * Carry out one request and reply to it. An id that nobody knows is UNIMPLEMENTED, a payload of the wrong form
- * MSG_INVALID. What was deferred runs when the reply is on its way.
+ * MSG_INVALID; the trace tells why before the reply goes. What was deferred runs when the reply is on its way.
  */
 export function dispatch(rm: RmContext, caller: Vm, client: RpcClient, header: RmHeader, payload: Uint8Array): void {
   const name = rmCallName(header.messageId);
-  if (name === undefined) client.reply(header, RmError.UNIMPLEMENTED);
-  else {
-    const [error, data] = carryOut(rm, caller, name, payload);
-    client.reply(header, error, data);
+  try {
+    client.reply(header, RmError.OK, carryOut(rm, caller, name, payload));
+  } catch (thrown) {
+    const error = errorOf(thrown);
+    reportFailure(rm, caller, header, thrown as RmFailure);
+    client.reply(header, error);
   }
   rm.runTasks();
 }
 
-function carryOut(rm: RmContext, caller: Vm, name: CallName, payload: Uint8Array): [RmError, Uint8Array?] {
+/** @returns what follows the error word of the reply. Throws RmFailure */
+function carryOut(rm: RmContext, caller: Vm, name: CallName | undefined, payload: Uint8Array): Uint8Array | undefined {
+  check(name !== undefined, RmError.UNIMPLEMENTED, "no such message");
   const request = (RmCalls[name].request as Codec<never>).decode(payload);
-  if (!request.ok) return [MEMORY_CALLS.has(name) && tooLong(name, payload) ? RmError.NORESOURCE : RmError.MSG_INVALID];
-  try {
-    const data = (handlers[name] as Handler<CallName>)(rm, caller, request.value);
-    return data instanceof Uint8Array ? [RmError.OK, data] : [RmError.OK];
-  } catch (thrown) {
-    const error = errorOf(thrown);
-    reportFailure(rm, name, thrown as RmFailure);
-    return [error];
+  if (!request.ok) {
+    check(!MEMORY_CALLS.has(name) || !tooLong(name, payload), RmError.NORESOURCE, `more than ${RM_LIST_MAX} entries`);
+    throw new RmFailure(RmError.MSG_INVALID, `${payload.length} bytes that are not its request`);
   }
+  return (handlers[name] as Handler<CallName>)(rm, caller, request.value) ?? undefined;
 }
 
 /** For whoever asks why: the reply carries the error word alone. */
-function reportFailure(rm: RmContext, name: CallName, { error, message, refusal }: RmFailure): void {
-  const at = rm.vcpu.counter;
-  const detail = `${name}: ${message}`;
-  rm.trace?.emit({ kind: "error", at, layer: "rm", code: rmErrorName(error), value: error, detail });
+function reportFailure(rm: RmContext, caller: Vm, header: RmHeader, { error, message, refusal }: RmFailure): void {
+  if (rm.trace === undefined) return;
+  const { messageId: id, sequence } = header;
+  const common = { kind: "error", at: rm.vcpu.counter, message: { vmid: caller.vmid, id, sequence } } as const;
+  const detail = `${rmMessageName(id)}: ${message}`;
+  rm.trace.emit({ ...common, layer: "rm", code: rmErrorName(error), value: error, detail });
   if (refusal === undefined) return;
   const code = gunyahErrorName(refusal.error);
-  rm.trace?.emit({ kind: "error", at, layer: "hypervisor", code, value: refusal.error, detail: refusal.what });
+  rm.trace.emit({ ...common, layer: "hypervisor", code, value: refusal.error, detail: refusal.what });
 }
 
 /** The first list announces more than a message may hold. */

@@ -12,11 +12,12 @@ import {
   type RmCallName,
   RmCalls,
   RmMessageType,
+  RmVmid,
   rmErrorName,
   rmErrorToErrno,
   rmMessageName,
 } from "@gunyah-ts/abi";
-import type { CapId, Clock, Ipa, LayerError, NativeVcpu } from "@gunyah-ts/kernel";
+import type { CapId, Clock, Ipa, LayerError, NativeVcpu, TraceError } from "@gunyah-ts/kernel";
 import type { HostHypercalls } from "../kernel/hypercalls.ts";
 import type { HostScheduler, Sleep } from "../kernel/scheduler.ts";
 
@@ -56,6 +57,8 @@ interface Waiting {
   readonly messageId: number;
   readonly name: RmCallName;
   readonly sleep: Sleep;
+  /** What the trace told of its refusal. */
+  readonly reasons: LayerError[];
   result: RmResult<Uint8Array> | undefined;
 }
 
@@ -124,6 +127,16 @@ export class RmClient {
     return { errno: 0, value: decoded.value, layers: NO_LAYERS };
   }
 
+  /**
+   * Why RM refuses a message, which its reply, one word, does not say. The trace tells it before the reply comes; the
+   * client's VMID, the message and the sequence number name the call.
+   */
+  readonly explain = ({ layer, value, code, detail, message }: TraceError): void => {
+    if (message?.vmid !== RmVmid.HLOS || (layer !== "rm" && layer !== "hypervisor")) return;
+    const waiting = this.#waiting.get(message.sequence);
+    if (waiting?.messageId === message.id) waiting.reasons.push({ layer, value, code, detail });
+  };
+
   /** The tx interrupt: the queue is not full. */
   readonly handleTx = (): void => {
     this.#sendReady = true;
@@ -175,9 +188,11 @@ export class RmClient {
           this.#settle(header.sequence, { errno: 0, value: payload, layers: NO_LAYERS });
           break;
         }
-        const name = this.#waiting.get(header.sequence)?.name ?? rmMessageName(header.messageId);
-        const layer: LayerError = { layer: "rm", value: rmError, code: rmErrorName(rmError), detail: name };
-        this.#settle(header.sequence, { errno: rmErrorToErrno(rmError), value: undefined, layers: [layer] });
+        const reasons = this.#waiting.get(header.sequence)?.reasons ?? [];
+        const detail = rmMessageName(header.messageId);
+        const word: LayerError = { layer: "rm", value: rmError, code: rmErrorName(rmError), detail };
+        const layers = reasons.length > 0 ? reasons : [word];
+        this.#settle(header.sequence, { errno: rmErrorToErrno(rmError), value: undefined, layers });
         break;
       }
       case "bad-reply":
@@ -205,6 +220,7 @@ export class RmClient {
     const waiting: Waiting = {
       messageId,
       name,
+      reasons: [],
       result: undefined,
       sleep: {
         done: Promise.resolve(),
