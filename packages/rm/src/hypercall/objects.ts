@@ -123,7 +123,9 @@ export class Objects {
         }).error,
       ),
     );
-    this.modify(cap, MemextentModifyOp.UNMAP_ALL, 0, 0);
+    const error = this.modify(cap, MemextentModifyOp.UNMAP_ALL, 0, 0);
+    if (error !== 0) this.destroy(cap);
+    must("drop inherited mappings", error);
     return cap;
   }
   /** @returns GunyahError */

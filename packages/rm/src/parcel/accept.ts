@@ -2,9 +2,9 @@ import { Access, MemAcceptFlag, MemType, RmError, TransType } from "@gunyah-ts/a
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
-import { SIBLING } from "../hypercall/index.ts";
-import type { Request, Vm } from "../vm/vm.ts";
-import { isPageAligned, memtypeOf } from "./create.ts";
+import { attempt, Undo } from "../undo.ts";
+import type { Request, Vm, VmObjects } from "../vm/vm.ts";
+import { isPageAligned, memtypeOf, move } from "./create.ts";
 import { type Acceptance, type AclEntry, type AttrEntry, type Parcel, parcelSize, type Region } from "./parcel.ts";
 
 export interface AcceptRequest {
@@ -48,7 +48,7 @@ export function acceptParcel(rm: RmContext, vm: Vm, request: AcceptRequest): Acc
   const entry = parcel.acl.find(({ vmid }) => vmid === vm.vmid);
   check(entry !== undefined, RmError.VMID_INVALID, `VM ${vm.vmid} is not in the ACL`);
   const previous = parcel.acceptances.get(vm.vmid);
-  check(vm.vmid !== parcel.owner && previous?.mapped !== true, RmError.DENIED, "owner, or accepted already");
+  check(vm.vmid !== parcel.owner && previous?.isMapped !== true, RmError.DENIED, "owner, or accepted already");
   // Not complete yet: the owner is still appending.
   check(parcel.state !== "INIT", RmError.DENIED, "incomplete parcel");
   const contiguous = has(MemAcceptFlag.MAP_CONTIGUOUS);
@@ -58,38 +58,43 @@ export function acceptParcel(rm: RmContext, vm: Vm, request: AcceptRequest): Acc
   const writable = (entry.rights & Access.W) !== 0 && parcel.memType !== MemType.IO;
   check(!sanitize || writable, RmError.ARGUMENT_INVALID, "sanitize without write");
 
-  const acceptance: Acceptance = previous ?? {
-    vmid: vm.vmid,
-    ipas: parcel.regions.map(() => undefined),
-    release: [],
-    mapped: false,
-    contiguous,
-    sanitizeOnRelease: sanitize,
-  };
-  const added: (() => void)[] = [];
-  try {
-    if (contiguous) assignContiguous(vm, parcel, acceptance, sgl, added);
-    else assignRegions(vm, parcel, acceptance, sgl, added);
+  return attempt((undo) => {
+    const acceptance = previous === undefined ? unassigned(vm, parcel, contiguous) : { ...previous };
+    acceptance.ipas = [...acceptance.ipas];
+    acceptance.sanitizeOnRelease ||= sanitize;
+    const reserved = new Undo();
+    undo.push(() => reserved.run());
+    if (contiguous) assignContiguous(vm, parcel, acceptance, sgl, reserved);
+    else assignRegions(vm, parcel, acceptance, sgl, reserved);
     if (has(MemAcceptFlag.DONE)) {
       check(!acceptance.ipas.includes(undefined), RmError.ARGUMENT_INVALID, "regions without an address");
-      if (parcel.transType === TransType.DONATE) acceptDonation(rm, vm, parcel, acceptance, entry.rights);
-      else mapRegions(rm, vm, parcel, acceptance, entry.rights);
+      if (parcel.transType === TransType.DONATE) acceptDonation(rm, vm, parcel, acceptance, entry.rights, undo);
+      else mapRegions(rm, vm, parcel, acceptance, entry.rights, undo);
+      acceptance.isMapped = true;
     }
-  } catch (thrown) {
-    for (const undo of added) undo();
-    if (previous === undefined) acceptance.ipas.fill(undefined);
-    throw thrown;
-  }
-  acceptance.release.push(...added);
-  acceptance.sanitizeOnRelease ||= sanitize;
-  if (parcel.transType === TransType.DONATE && acceptance.mapped) {
-    rm.parcels.delete(parcel);
-    rm.objects.destroy(parcel.extent);
-  } else {
-    parcel.acceptances.set(vm.vmid, acceptance);
-    parcel.state = "SHARED";
-  }
-  return { parcel, acceptance, incomplete: acceptance.ipas.includes(undefined) };
+    // Nothing below can fail.
+    reserved.handOver(acceptance.reserved);
+    if (parcel.transType === TransType.DONATE && acceptance.isMapped) {
+      vm.donated.push(...parcel.regions);
+      rm.parcels.delete(parcel);
+      rm.objects.destroy(parcel.extent);
+    } else {
+      parcel.acceptances.set(vm.vmid, acceptance);
+      parcel.state = "SHARED";
+    }
+    return { parcel, acceptance, incomplete: acceptance.ipas.includes(undefined) };
+  });
+}
+
+function unassigned(vm: Vm, parcel: Parcel, contiguous: boolean): Acceptance {
+  return {
+    vmid: vm.vmid,
+    ipas: parcel.regions.map(() => undefined),
+    reserved: new Undo(),
+    isMapped: false,
+    contiguous,
+    sanitizeOnRelease: false,
+  };
 }
 
 /** One address for everything: given, or the first free place. */
@@ -98,7 +103,7 @@ function assignContiguous(
   parcel: Parcel,
   acceptance: Acceptance,
   sgl: AcceptRequest["sgl"],
-  added: (() => void)[],
+  reserved: Undo,
 ): void {
   check(sgl.length <= 1, RmError.ARGUMENT_INVALID, "more addresses than regions");
   const total = parcelSize(parcel);
@@ -111,7 +116,7 @@ function assignContiguous(
       "size or alignment",
     );
   const base = given === undefined ? findFree(vm, total) : Number(given.address);
-  reserve(vm, base, total, parcel, added);
+  reserve(vm, base, total, parcel, reserved);
   let at = base;
   parcel.regions.forEach((region, i) => {
     acceptance.ipas[i] = at;
@@ -125,7 +130,7 @@ function assignRegions(
   parcel: Parcel,
   acceptance: Acceptance,
   sgl: AcceptRequest["sgl"],
-  added: (() => void)[],
+  reserved: Undo,
 ): void {
   const open = parcel.regions.map((_, i) => i).filter((i) => acceptance.ipas[i] === undefined);
   check(sgl.length <= open.length, RmError.ARGUMENT_INVALID, "more addresses than regions");
@@ -133,7 +138,7 @@ function assignRegions(
     for (const i of open) {
       const { size } = parcel.regions[i] as Region;
       const base = findFree(vm, size);
-      reserve(vm, base, size, parcel, added);
+      reserve(vm, base, size, parcel, reserved);
       acceptance.ipas[i] = base;
     }
     return;
@@ -146,15 +151,15 @@ function assignRegions(
       RmError.ARGUMENT_INVALID,
       "size or alignment",
     );
-    reserve(vm, Number(address), region.size, parcel, added);
+    reserve(vm, Number(address), region.size, parcel, reserved);
     acceptance.ipas[i] = Number(address);
   });
 }
 
-function reserve(vm: Vm, base: Ipa, size: number, parcel: Parcel, added: (() => void)[]): void {
+function reserve(vm: Vm, base: Ipa, size: number, parcel: Parcel, reserved: Undo): void {
   const release = vm.reserve(base, size, `parcel ${parcel.handle}`);
   check(release !== undefined, RmError.NORESOURCE, `IPA 0x${base.toString(16)} is taken`);
-  added.push(release);
+  reserved.push(release);
 }
 
 /** First free place above everything that is reserved below 2^36. NORESOURCE when there is none. */
@@ -166,34 +171,46 @@ function findFree(vm: Vm, size: number): Ipa {
   return base;
 }
 
-function mapRegions(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance, rights: number): void {
+function mapRegions(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance, rights: number, undo: Undo): void {
   const addrspace = vm.objects?.addrspace;
   check(addrspace !== undefined, RmError.MAP_FAILED, "VM without an address space");
   const memtype = memtypeOf(parcel, vm.vmid);
   parcel.regions.forEach(({ pa, size }, i) => {
-    const error = rm.objects.map(addrspace, parcel.extent, acceptance.ipas[i] as Ipa, pa, size, rights, memtype);
-    if (error === 0) return;
-    for (let done = i - 1; done >= 0; done--) {
-      const region = parcel.regions[done] as Region;
-      rm.objects.unmap(addrspace, parcel.extent, acceptance.ipas[done] as Ipa, region.pa, region.size);
-    }
-    must("map", error, RmError.MAP_FAILED);
+    const ipa = acceptance.ipas[i] as Ipa;
+    must("map", rm.objects.map(addrspace, parcel.extent, ipa, pa, size, rights, memtype), RmError.MAP_FAILED);
+    undo.push(() => rm.objects.unmap(addrspace, parcel.extent, ipa, pa, size));
   });
-  acceptance.mapped = true;
 }
 
 /** A donation ends the parcel: its memory becomes the acceptor's own. */
-function acceptDonation(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance, rights: number): void {
+function acceptDonation(
+  rm: RmContext,
+  vm: Vm,
+  parcel: Parcel,
+  acceptance: Acceptance,
+  rights: number,
+  undo: Undo,
+): void {
   const { objects } = vm;
   check(objects !== undefined, RmError.MAP_FAILED, "VM without an address space");
-  objects.memextent ??= rm.objects.extent();
-  const own: CapId = objects.memextent;
-  parcel.regions.forEach(({ pa, size }, i) => {
+  const own = objects.memextent ?? makeMemextent(rm, objects, undo);
+  parcel.regions.forEach((region, i) => {
+    const { pa, size } = region;
     const ipa = acceptance.ipas[i] as Ipa;
     must("map", rm.objects.map(objects.addrspace, own, ipa, pa, size, rights), RmError.MAP_FAILED);
-    must("donate", rm.objects.donate(SIBLING, parcel.extent, own, pa, size), RmError.MAP_FAILED);
+    undo.push(() => rm.objects.unmap(objects.addrspace, own, ipa, pa, size));
+    must("donate", move(rm, parcel.extent, own, region, undo), RmError.MAP_FAILED);
   });
-  acceptance.mapped = true;
+}
+
+function makeMemextent(rm: RmContext, objects: VmObjects, undo: Undo): CapId {
+  const own = rm.objects.extent();
+  objects.memextent = own;
+  undo.push(() => {
+    objects.memextent = undefined;
+    rm.objects.destroy(own);
+  });
+  return own;
 }
 
 function sameAcl(a: readonly AclEntry[], b: readonly AclEntry[]): boolean {

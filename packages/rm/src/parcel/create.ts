@@ -15,7 +15,8 @@ import { type CapId, PAGE_SIZE } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
-import type { Request, Vm } from "../vm/vm.ts";
+import { attempt, type Undo } from "../undo.ts";
+import type { Request, Vm, VmObjects } from "../vm/vm.ts";
 import type { AclEntry, AttrEntry, Parcel, Region } from "./parcel.ts";
 
 /**
@@ -38,16 +39,13 @@ export function createParcel(rm: RmContext, owner: Vm, transType: number, reques
   checkSgl(sgl);
 
   const source = ownExtent(owner, memType);
-  const extent = rm.objects.extent();
-  const regions: Region[] = [];
-  try {
-    takeMemory(rm, { owner, source, extent, regions, transType, acl, sgl });
+  const { extent, regions } = attempt((undo) => {
+    const extent = rm.objects.extent();
+    undo.push(() => rm.objects.destroy(extent));
+    const regions = takeMemory(rm, { owner, source, extent, transType, acl, sgl }, undo);
     if (sanitize) must("zero", zero(rm, extent, regions));
-  } catch (thrown) {
-    giveBack(rm, owner, { extent, regions, transType }, source);
-    rm.objects.destroy(extent);
-    throw thrown;
-  }
+    return { extent, regions };
+  });
   const parcel: Parcel = {
     handle: rm.parcels.nextHandle(),
     owner: owner.vmid,
@@ -58,6 +56,7 @@ export function createParcel(rm: RmContext, owner: Vm, transType: number, reques
     acl,
     attrs,
     extent,
+    adopter: undefined,
     regions,
     acceptances: new Map(),
     state: isAppending ? "INIT" : "SHARING",
@@ -82,14 +81,11 @@ export function appendParcel(
   check(parcel.owner === owner.vmid && parcel.state === "INIT", RmError.DENIED, "not appendable");
   checkSgl(sgl);
   const source = ownExtent(owner, parcel.memType);
-  const added: Region[] = [];
-  try {
-    takeMemory(rm, { ...parcel, owner, source, sgl, regions: added });
-    if (parcel.sanitizeOnCreate) must("zero", zero(rm, parcel.extent, added));
-  } catch (thrown) {
-    giveBack(rm, owner, { ...parcel, regions: added }, source);
-    throw thrown;
-  }
+  const added = attempt((undo) => {
+    const regions = takeMemory(rm, { ...parcel, owner, source, sgl }, undo);
+    if (parcel.sanitizeOnCreate) must("zero", zero(rm, parcel.extent, regions));
+    return regions;
+  });
   parcel.regions.push(...added);
   if (last) parcel.state = "SHARING";
 }
@@ -151,51 +147,60 @@ interface Taking {
   readonly owner: Vm;
   readonly source: CapId;
   readonly extent: CapId;
-  /** Filled as regions move, so that a failure can give exactly those back. */
-  readonly regions: Region[];
   readonly transType: number;
   readonly acl: readonly AclEntry[];
   readonly sgl: Request<"MEM_APPEND">["sgl"];
 }
 
-function takeMemory(rm: RmContext, taking: Taking): void {
-  const { owner, source, extent, regions, transType, acl, sgl } = taking;
+function takeMemory(rm: RmContext, taking: Taking, undo: Undo): Region[] {
+  const { owner, source, extent, transType, acl, sgl } = taking;
   const { objects } = rm;
   const addrspace = owner.objects?.addrspace as CapId;
   const ownAccess = acl.find((entry) => entry.vmid === owner.vmid)?.rights ?? Access.NONE;
+  const regions: Region[] = [];
   for (const entry of sgl) {
     const end = Number(entry.address + entry.size);
     for (let ipa = Number(entry.address); ipa < end; ) {
       const found = objects.lookup(addrspace, source, ipa, end - ipa);
       must(`memory of VM ${owner.vmid} at IPA 0x${ipa.toString(16)}`, found.error, RmError.MEM_INVALID);
-      const { offset: pa, size } = found;
+      const region = { pa: found.offset, size: found.size, ownerIpa: ipa };
       // The owner's own view first: a translation that stays the same is never gone.
       if (transType === TransType.SHARE)
-        must("map for owner", objects.map(addrspace, extent, ipa, pa, size, ownAccess), RmError.MAP_FAILED);
-      const error = objects.donate(SIBLING, source, extent, pa, size);
-      if (error !== 0 && transType === TransType.SHARE) objects.unmap(addrspace, extent, ipa, pa, size);
-      must("donation to the parcel", error, RmError.MEM_INVALID);
-      regions.push({ pa, size, ownerIpa: ipa });
-      ipa += size;
+        must("map for owner", view(rm, addrspace, extent, region, ownAccess, undo), RmError.MAP_FAILED);
+      must("donation to the parcel", move(rm, source, extent, region, undo), RmError.MEM_INVALID);
+      regions.push(region);
+      ipa += region.size;
     }
   }
+  return regions;
 }
 
-/** Undo `takeMemory`, last region first. */
-export function giveBack(
-  rm: RmContext,
-  owner: Vm,
-  parcel: Pick<Parcel, "extent" | "regions" | "transType">,
-  to: CapId = owner.objects?.memextent as CapId,
-): number {
-  const addrspace = owner.objects?.addrspace as CapId;
-  let error = 0;
-  for (let i = parcel.regions.length - 1; i >= 0; i--) {
-    const { pa, size, ownerIpa } = parcel.regions[i] as Region;
-    error ||= rm.objects.donate(SIBLING, parcel.extent, to, pa, size);
-    if (parcel.transType === TransType.SHARE) rm.objects.unmap(addrspace, parcel.extent, ownerIpa, pa, size);
-  }
+/** Map a region of an extent where its owner has it. @returns GunyahError */
+function view(rm: RmContext, addrspace: CapId, extent: CapId, region: Region, access: number, undo: Undo): number {
+  const { pa, size, ownerIpa } = region;
+  const error = rm.objects.map(addrspace, extent, ownerIpa, pa, size, access);
+  if (error === 0) undo.push(() => rm.objects.unmap(addrspace, extent, ownerIpa, pa, size));
   return error;
+}
+
+/** Move a region from one of the RM's extents to another. @returns GunyahError */
+export function move(rm: RmContext, from: CapId, to: CapId, { pa, size }: Region, undo: Undo): number {
+  const error = rm.objects.donate(SIBLING, from, to, pa, size);
+  if (error === 0) undo.push(() => rm.objects.donate(SIBLING, to, from, pa, size));
+  return error;
+}
+
+/** The opposite of `takeMemory`, last region first. */
+export function giveBack(rm: RmContext, owner: Vm, parcel: Parcel, undo: Undo): void {
+  const { addrspace, memextent } = owner.objects as VmObjects;
+  const ownAccess = parcel.acl.find((entry) => entry.vmid === owner.vmid)?.rights ?? Access.NONE;
+  for (const region of [...parcel.regions].reverse()) {
+    const { pa, size, ownerIpa } = region;
+    must("donate back", move(rm, parcel.extent, memextent as CapId, region, undo));
+    if (parcel.transType !== TransType.SHARE) continue;
+    must("unmap for owner", rm.objects.unmap(addrspace, parcel.extent, ownerIpa, pa, size));
+    undo.push(() => rm.objects.map(addrspace, parcel.extent, ownerIpa, pa, size, ownAccess));
+  }
 }
 
 /** Fill regions with zeroes. @returns GunyahError */

@@ -1,5 +1,6 @@
 import type { CodecValue, RmAclEntry, RmAttrEntry } from "@gunyah-ts/abi";
 import type { CapId, Ipa, Pa } from "@gunyah-ts/kernel";
+import type { Undo } from "../undo.ts";
 
 export type AclEntry = CodecValue<typeof RmAclEntry>;
 export type AttrEntry = CodecValue<typeof RmAttrEntry>;
@@ -15,11 +16,11 @@ export interface Region {
 export interface Acceptance {
   readonly vmid: number;
   /** By region index; undefined until assigned. */
-  readonly ipas: (Ipa | undefined)[];
+  ipas: (Ipa | undefined)[];
   /** Reservations in the VM's address space. */
-  readonly release: (() => void)[];
-  mapped: boolean;
-  contiguous: boolean;
+  readonly reserved: Undo;
+  isMapped: boolean;
+  readonly contiguous: boolean;
   sanitizeOnRelease: boolean;
 }
 
@@ -37,8 +38,8 @@ export interface Parcel {
   readonly memType: number;
   readonly label: number;
   readonly sanitizeOnCreate: boolean;
-  /** The acceptor's own extent owns the pages now: the parcel only says that they are in use. */
-  isAdopted?: boolean;
+  /** The acceptor's own extent that has the pages now: the parcel only says that they are in use. */
+  adopter: CapId | undefined;
   readonly acl: readonly AclEntry[];
   readonly attrs: readonly AttrEntry[];
   readonly extent: CapId;

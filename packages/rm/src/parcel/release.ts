@@ -1,10 +1,11 @@
-import { MemReleaseFlag, RmError } from "@gunyah-ts/abi";
+import { Access, MemReleaseFlag, RmError } from "@gunyah-ts/abi";
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
+import { attempt, type Undo } from "../undo.ts";
 import type { Vm, VmObjects } from "../vm/vm.ts";
-import { giveBack, zero } from "./create.ts";
+import { giveBack, memtypeOf, zero } from "./create.ts";
 import type { Acceptance, Parcel } from "./parcel.ts";
 
 /** MEM_RELEASE. Source: gunyah-resource-manager src/memparcel/memparcel.c, memparcel_release */
@@ -21,35 +22,49 @@ export function releaseRequest(rm: RmContext, vm: Vm, handle: number, flags: num
   releaseParcel(rm, vm, parcel, (flags & MemReleaseFlag.SANITIZE) !== 0);
 }
 
-/** Take a VM's view of a parcel away. */
+/** Take a VM's view of a parcel away. All or nothing. */
 export function releaseParcel(rm: RmContext, vm: Vm, parcel: Parcel, sanitize: boolean): void {
   const acceptance = parcel.acceptances.get(vm.vmid);
   if (acceptance === undefined) return;
-  const addrspace = vm.objects?.addrspace;
-  if (parcel.isAdopted === true) disown(rm, vm, parcel, acceptance);
-  else if (acceptance.mapped && addrspace !== undefined)
-    parcel.regions.forEach(({ pa, size }, i) => {
-      rm.objects.unmap(addrspace, parcel.extent, acceptance.ipas[i] as Ipa, pa, size);
-    });
-  for (const release of acceptance.release) release();
+  attempt((undo) => {
+    if (parcel.adopter !== undefined) disown(rm, vm, parcel, parcel.adopter, acceptance);
+    else if (acceptance.isMapped) unmapRegions(rm, vm, parcel, acceptance, undo);
+    if (sanitize || acceptance.sanitizeOnRelease) must("zero", zero(rm, parcel.extent, parcel.regions));
+  });
+  acceptance.reserved.run();
   parcel.acceptances.delete(vm.vmid);
   if (parcel.regions.length === 0) {
     rm.parcels.delete(parcel);
     rm.objects.destroy(parcel.extent);
-    return;
-  }
-  if (parcel.acceptances.size === 0) parcel.state = "SHARING";
-  if (sanitize || acceptance.sanitizeOnRelease) must("zero", zero(rm, parcel.extent, parcel.regions));
+  } else if (parcel.acceptances.size === 0) parcel.state = "SHARING";
 }
 
-/** What the host did not take back of an adopted parcel becomes the parcel's again, so that it can be reclaimed. */
-function disown(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance): void {
-  const { addrspace, guestPrivate } = vm.objects as VmObjects;
-  parcel.regions = parcel.regions.filter(({ pa, size }, i) => {
-    rm.objects.unmap(addrspace, guestPrivate as CapId, acceptance.ipas[i] as Ipa, pa, size);
-    return rm.objects.donate(SIBLING, guestPrivate as CapId, parcel.extent, pa, size) === 0;
+function unmapRegions(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance, undo: Undo): void {
+  const { addrspace } = vm.objects as VmObjects;
+  const { extent } = parcel;
+  const rights = parcel.acl.find((entry) => entry.vmid === vm.vmid)?.rights ?? Access.NONE;
+  const memtype = memtypeOf(parcel, vm.vmid);
+  parcel.regions.forEach(({ pa, size }, i) => {
+    const ipa = acceptance.ipas[i] as Ipa;
+    must("unmap", rm.objects.unmap(addrspace, extent, ipa, pa, size));
+    undo.push(() => rm.objects.map(addrspace, extent, ipa, pa, size, rights, memtype));
   });
-  parcel.isAdopted = false;
+}
+
+/**
+ * What the host did not take back of an adopted parcel becomes the parcel's again, so that it can be reclaimed. A page
+ * that refuses is the host's already.
+ */
+function disown(rm: RmContext, vm: Vm, parcel: Parcel, adopter: CapId, acceptance: Acceptance): void {
+  const { addrspace } = vm.objects as VmObjects;
+  const { ipas } = acceptance;
+  const kept = parcel.regions.map(({ pa, size }, i) => {
+    rm.objects.unmap(addrspace, adopter, ipas[i] as Ipa, pa, size);
+    return rm.objects.donate(SIBLING, adopter, parcel.extent, pa, size) === 0;
+  });
+  parcel.regions = parcel.regions.filter((_, i) => kept[i]);
+  acceptance.ipas = ipas.filter((_, i) => kept[i]);
+  parcel.adopter = undefined;
 }
 
 /** MEM_RECLAIM. Source: gunyah-resource-manager src/memparcel/memparcel.c, memparcel_reclaim */
@@ -64,7 +79,7 @@ export function reclaimRequest(rm: RmContext, vm: Vm, handle: number, flags: num
 
 /** Give a parcel's memory back to its owner and forget it. */
 export function reclaimParcel(rm: RmContext, owner: Vm, parcel: Parcel): void {
-  must("donate back", giveBack(rm, owner, parcel));
+  attempt((undo) => giveBack(rm, owner, parcel, undo));
   rm.parcels.delete(parcel);
   rm.objects.destroy(parcel.extent);
 }

@@ -3,6 +3,7 @@ import type { CapId, Intid } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
+import type { Undo } from "../undo.ts";
 import type { Vm, VmObjects } from "../vm/vm.ts";
 import { RpcClient } from "./client.ts";
 
@@ -19,7 +20,7 @@ export interface Line {
 export function connect(
   rm: RmContext,
   vm: Vm,
-  undo: (() => void)[],
+  undo: Undo,
   wanted: {
     readonly depth: number;
     readonly size: number;

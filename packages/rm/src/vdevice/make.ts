@@ -14,6 +14,7 @@ import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
 import { connect } from "../rpc/connect.ts";
+import type { Undo } from "../undo.ts";
 import type { HypResourceValue, Vm, VmObjects } from "../vm/vm.ts";
 import type { Vdevice } from "./vdevice.ts";
 
@@ -66,7 +67,7 @@ function findPeer(rm: RmContext, identity: string): Vm | undefined {
 const objectsOf = (vm: Vm): VmObjects => vm.objects as VmObjects;
 
 /** A capability for one end. Revoking alone would leave its slot in that VM's space taken, so it is deleted too. */
-function giveTo(rm: RmContext, undo: (() => void)[], to: Vm, cap: CapId, rights: number): CapId {
+function giveTo(rm: RmContext, undo: Undo, to: Vm, cap: CapId, rights: number): CapId {
   const { cspace } = objectsOf(to);
   const copy = rm.objects.copy(cap, cspace, rights);
   undo.push(() => rm.objects.remove(cspace, copy));
@@ -76,7 +77,7 @@ function giveTo(rm: RmContext, undo: (() => void)[], to: Vm, cap: CapId, rights:
 /** The interrupt that the tree asks for, or a free one; bound to a source. */
 function bindVirq(
   vm: Vm,
-  undo: (() => void)[],
+  undo: Undo,
   wanted: Interrupt | undefined,
   bind: (vic: CapId, virqInfo: number) => number,
 ): Interrupt {
@@ -143,7 +144,7 @@ function makeDoorbell(rm: RmContext, vm: Vm, config: VdeviceOf<"doorbell"> | Vde
 /** One direction: a queue, both ends' capabilities, both ends' interrupts. */
 function makeQueue(
   rm: RmContext,
-  undo: (() => void)[],
+  undo: Undo,
   sender: Vm,
   receiver: Vm,
   geometry: { readonly queueDepth: number; readonly messageSize: number },

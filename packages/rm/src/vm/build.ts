@@ -3,7 +3,6 @@ import {
   AddrspaceRight,
   Hypercall,
   HypResourceType,
-  MemextentModifyOp,
   MemextentRight,
   Scheduler,
   ThreadRight,
@@ -185,10 +184,7 @@ export function addGuestMemory(rm: RmContext, vm: Vm, made: VmObjects): void {
   made.guestPrivate = objects.extent();
   vm.undoVm.push(() => objects.destroy(made.guestPrivate as CapId));
   made.guestShared = objects.extent();
-  vm.undoVm.push(() => {
-    objects.modify(made.guestPrivate as CapId, MemextentModifyOp.ZERO_RANGE, 0, objects.span);
-    objects.destroy(made.guestShared as CapId);
-  });
+  vm.undoVm.push(() => objects.destroy(made.guestShared as CapId));
   const { base, size } = board.dram;
   const ownerSpace = (owner.objects as VmObjects).addrspace;
   must("map shared", objects.map(ownerSpace, made.guestShared, base, base, size, Access.RWX));

@@ -3,10 +3,12 @@ import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { GuestConfig } from "../config/guest-config.ts";
 import type { RmContext } from "../context.ts";
 import { check, errorOf, must, RmFailure } from "../errors.ts";
-import { SIBLING } from "../hypercall/index.ts";
-import { acceptParcel } from "../parcel/accept.ts";
+import { type AcceptRequest, type AcceptResult, acceptParcel } from "../parcel/accept.ts";
+import { move } from "../parcel/create.ts";
 import { type Parcel, parcelSize, type Region, slice } from "../parcel/parcel.ts";
-import type { IpaRange, Vm, VmImage } from "./vm.ts";
+import { releaseParcel } from "../parcel/release.ts";
+import type { Undo } from "../undo.ts";
+import type { IpaRange, Vm, VmImage, VmObjects } from "./vm.ts";
 
 /**
  * The RM's own look at a parcel: its pages are mapped into the RM's address space where they are in physical memory,
@@ -86,20 +88,20 @@ export function imageBase(vm: Vm, config: GuestConfig): Ipa {
  * Errors: NORESOURCE, whatever went wrong
  * Source: gunyah-resource-manager src/vm_creation/vm_creation.c, accept_memparcel_private
  */
-export function acceptMemory(rm: RmContext, vm: Vm, config: GuestConfig): IpaRange[] {
+export function acceptMemory(rm: RmContext, vm: Vm, config: GuestConfig, undo: Undo): IpaRange[] {
   const image = vm.image as VmImage;
   const memory: IpaRange[] = [];
   const base = imageBase(vm, config);
   const room = vm.layout.get(VmAddressRange.IMAGE)?.size ?? config.memory.sizeMax;
   const size = parcelSize(image.parcel);
   check(size <= room, RmError.NORESOURCE, "image larger than its range");
-  acceptContiguous(rm, vm, image.parcel, base);
+  acceptContiguous(rm, vm, image.parcel, base, undo);
   memory.push({ base, size });
 
   if (vm.firmware !== undefined) {
     const firmwareBase = vm.layout.get(VmAddressRange.FIRMWARE)?.base ?? config.memory.firmwareBase;
     check(firmwareBase !== undefined, RmError.NORESOURCE, "no address for the firmware");
-    if (vm.firmware.parcel !== image.parcel) acceptContiguous(rm, vm, vm.firmware.parcel, firmwareBase);
+    if (vm.firmware.parcel !== image.parcel) acceptContiguous(rm, vm, vm.firmware.parcel, firmwareBase, undo);
   }
 
   const limit = config.memory.base + config.memory.sizeMax;
@@ -108,11 +110,25 @@ export function acceptMemory(rm: RmContext, vm: Vm, config: GuestConfig): IpaRan
     if (!isPrivate(vm, parcel) || parcel === image.parcel || parcel === vm.firmware?.parcel) continue;
     const bytes = parcelSize(parcel);
     if (next + bytes > limit) break;
-    acceptContiguous(rm, vm, parcel, next);
+    acceptContiguous(rm, vm, parcel, next, undo);
     memory.push({ base: next, size: bytes });
     next += bytes;
   }
   return memory;
+}
+
+/**
+ * Accept for a VM that starts. When the start fails, the parcel is its owner's to reclaim again, as it was: the VM has
+ * not run, so there is nothing of it to hide.
+ * Differs: the source leaves it accepted until VM_RESET, and Linux, which reclaims before it resets, loses the pages.
+ */
+export function acceptUntilStarted(rm: RmContext, vm: Vm, undo: Undo, request: AcceptRequest): AcceptResult {
+  const result = acceptParcel(rm, vm, request);
+  undo.push(() => {
+    result.acceptance.sanitizeOnRelease = false;
+    releaseParcel(rm, vm, result.parcel, false);
+  });
+  return result;
 }
 
 /** A complete loan of normal memory to this VM alone, with every right. */
@@ -135,14 +151,14 @@ function isPrivate(vm: Vm, parcel: Parcel): boolean {
  *
  * Differs: a parcel that is shared with its owner is accepted as well, because Linux v14 shares all memory of a guest.
  */
-function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): void {
+function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa, undo: Undo): void {
   const { handle, label, transType } = parcel;
   const isShared = transType === TransType.SHARE;
   const guest = { vmid: vm.vmid, rights: Access.RWX };
   const owner = parcel.acl.find((entry) => entry.vmid === parcel.owner);
   const flags = MemAcceptFlag.DONE | MemAcceptFlag.VALIDATE_ACL_ATTR | MemAcceptFlag.MAP_CONTIGUOUS;
   try {
-    acceptParcel(rm, vm, {
+    acceptUntilStarted(rm, vm, undo, {
       handle,
       memType: MemType.NORMAL,
       transType: isShared ? TransType.SHARE : TransType.LEND,
@@ -161,23 +177,33 @@ function acceptContiguous(rm: RmContext, vm: Vm, parcel: Parcel, base: Ipa): voi
 }
 
 /**
- * The image of a demand-paged VM becomes its private memory when it starts: the host counts it among the folios that it
- * provided, and takes it back like them, with hypercalls on the guest_private extent.
+ * The image of a host that takes its memory back page by page becomes the VM's own when the VM starts: the host counts it
+ * among the folios that it provided, and takes it back like them, with hypercalls on the guest_private extent, or on
+ * guest_shared when it kept its view. Such a host is one that said where the image goes (Linux v15 and later); another
+ * reclaims the parcel.
  * Errors: NORESOURCE
  * Source: Linux series v17, drivers/virt/gunyah/vm_mgr.c, gunyah_vm_start (the parcel's folios enter the VM's memory)
  */
-export function adoptImage(rm: RmContext, vm: Vm): void {
+export function adoptImage(rm: RmContext, vm: Vm, undo: Undo): void {
   const { parcel } = vm.image as VmImage;
-  const own = vm.objects?.guestPrivate;
+  const { addrspace, guestPrivate, guestShared } = vm.objects as VmObjects;
+  const isShared = parcel.transType === TransType.SHARE;
+  const own = isShared ? guestShared : guestPrivate;
   const acceptance = parcel.acceptances.get(vm.vmid);
-  if (own === undefined || acceptance === undefined || vm.objects === undefined || vm.demandPaged.length === 0) return;
-  const { addrspace } = vm.objects;
-  parcel.regions.forEach(({ pa, size }, index) => {
+  if (own === undefined || acceptance === undefined || !vm.layout.has(VmAddressRange.IMAGE)) return;
+  const { objects } = rm;
+  parcel.regions.forEach((region, index) => {
+    const { pa, size } = region;
     const ipa = acceptance.ipas[index] as Ipa;
     // The new extent's mapping first: the translation stays in place while the page changes hands.
-    must("map the image", rm.objects.map(addrspace, own, ipa, pa, size, Access.RWX), RmError.NORESOURCE);
-    must("adopt the image", rm.objects.donate(SIBLING, parcel.extent, own, pa, size), RmError.NORESOURCE);
-    rm.objects.unmap(addrspace, parcel.extent, ipa, pa, size);
+    must("map the image", objects.map(addrspace, own, ipa, pa, size, Access.RWX), RmError.NORESOURCE);
+    undo.push(() => objects.unmap(addrspace, own, ipa, pa, size));
+    must("adopt the image", move(rm, parcel.extent, own, region, undo), RmError.NORESOURCE);
+    must("unmap the parcel", objects.unmap(addrspace, parcel.extent, ipa, pa, size), RmError.NORESOURCE);
+    undo.push(() => objects.map(addrspace, parcel.extent, ipa, pa, size, Access.RWX));
   });
-  parcel.isAdopted = true;
+  parcel.adopter = own;
+  undo.push(() => {
+    parcel.adopter = undefined;
+  });
 }

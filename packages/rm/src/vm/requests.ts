@@ -19,12 +19,18 @@ export function allocate(rm: RmContext, caller: Vm, { vmid }: Request<"VM_ALLOCA
   return RmCalls.VM_ALLOCATE.reply.encode(vmid === 0 ? { allocated: { vmid: vm.vmid } } : {});
 }
 
+/**
+ * Differs: a VM of which nothing was made yet may go in any state. The source asks for LOAD or RESET, so that a VM whose
+ * configuration was refused can be neither reset nor given up by a driver that, like Linux's, resets only what it brought
+ * to READY; its VMID would be lost.
+ */
 export function deallocate(rm: RmContext, caller: Vm, { vmid }: Request<"VM_DEALLOCATE">): void {
   const vm = rm.vms.get(vmid);
   // The source asserts here; a client must not be able to stop the RM.
   check(vm !== undefined, RmError.VMID_INVALID, `no VM ${vmid}`);
   check(vm.owner === caller.vmid && vm !== caller, RmError.DENIED, "not the owner");
-  check(vm.state === VmState.LOAD || vm.state === VmState.RESET, RmError.VM_STATE, "not in LOAD or RESET");
+  const isUnmade = vm.config === undefined && vm.state !== VmState.RESETTING;
+  check(isUnmade || vm.state === VmState.RESET, RmError.VM_STATE, "not in LOAD or RESET");
   vm.state = VmState.NONE;
   rm.traceState(vm);
   rm.vms.delete(vm);

@@ -14,17 +14,14 @@ import { onGuestTree, parseGuestConfig, parseGuestTree } from "../config/parse.t
 import type { RmContext } from "../context.ts";
 import { check, errorOf, must, RmFailure } from "../errors.ts";
 import { writeGuestOverlay } from "../overlay/guest.ts";
-import { acceptParcel } from "../parcel/accept.ts";
 import { parcelSize } from "../parcel/parcel.ts";
+import { attempt, type Undo } from "../undo.ts";
 import { makeVdevice } from "../vdevice/make.ts";
 import type { Vdevice } from "../vdevice/vdevice.ts";
 import { addGuestMemory, addVmmioRange, buildVm, offerMemory, offerVcpus } from "./build.ts";
-import { acceptMemory, adoptImage, imageBase, readDtb, writeDtb } from "./image-memory.ts";
+import { acceptMemory, acceptUntilStarted, adoptImage, imageBase, readDtb, writeDtb } from "./image-memory.ts";
 import { setState } from "./state.ts";
 import type { IpaRange, Vcpu, Vm, VmImage, VmObjects } from "./vm.ts";
-
-/** What VM_INIT made and VM_START needs. */
-const vdevicesOf = new WeakMap<Vm, Vdevice[]>();
 
 /** Run `work`; when it fails the VM is INIT_FAILED. @param as error to give instead of the one that happened */
 function orInitFailed(rm: RmContext, vm: Vm, work: () => void, as?: RmError): void {
@@ -68,13 +65,11 @@ export function initVm(rm: RmContext, vm: Vm): void {
     if (vm.auth === VmAuth.NONE) addVmmioRange(rm, made);
     addGuestMemory(rm, vm, made);
     offerVcpus(rm, vm, made, config.vcpus.affinityMap);
-    const vdevices: Vdevice[] = [];
-    vdevicesOf.set(vm, vdevices);
     try {
       // Numbers that the tree asks for are taken before the RM picks any.
       for (const vdevice of [...config.vdevices].sort((a, b) => Number(!a.interrupts) - Number(!b.interrupts))) {
         const device = makeVdevice(rm, vm, vdevice);
-        if (device !== undefined) vdevices.push(device);
+        if (device !== undefined) vm.vdevices.push(device);
       }
       offerMemory(rm, vm, made);
     } catch (thrown) {
@@ -88,20 +83,21 @@ export function initVm(rm: RmContext, vm: Vm): void {
 export function startVm(rm: RmContext, vm: Vm): void {
   const config = vm.config as GuestConfig;
   const image = vm.image as VmImage;
-  orInitFailed(
-    rm,
-    vm,
-    () => {
-      check(rm.parcels.get(image.parcel.handle) === image.parcel, RmError.NORESOURCE, "image was reclaimed");
-      const memory = acceptMemory(rm, vm, config);
-      const vdevices = vdevicesOf.get(vm) ?? [];
-      for (const vdevice of vdevices) acceptSharedMemory(rm, vm, vdevice);
-      overlay(rm, vm, config, image, [...vm.demandPaged, ...memory], vdevices);
-      adoptImage(rm, vm);
-    },
-    RmError.NORESOURCE,
-  );
-  orInitFailed(rm, vm, () => powerOn(rm, vm, config, image));
+  attempt((undo) => {
+    orInitFailed(
+      rm,
+      vm,
+      () => {
+        check(rm.parcels.get(image.parcel.handle) === image.parcel, RmError.NORESOURCE, "image was reclaimed");
+        const memory = acceptMemory(rm, vm, config, undo);
+        for (const vdevice of vm.vdevices) acceptSharedMemory(rm, vm, vdevice, undo);
+        overlay(rm, vm, config, image, [...vm.demandPaged, ...memory], vm.vdevices);
+        adoptImage(rm, vm, undo);
+      },
+      RmError.NORESOURCE,
+    );
+    orInitFailed(rm, vm, () => powerOn(rm, vm, config, image, undo));
+  });
   setState(rm, vm, VmState.RUNNING);
 }
 
@@ -121,7 +117,7 @@ function overlay(
 }
 
 /** shm: the parcel with the device's label, at the address that the tree gives. */
-function acceptSharedMemory(rm: RmContext, vm: Vm, vdevice: Vdevice): void {
+function acceptSharedMemory(rm: RmContext, vm: Vm, vdevice: Vdevice, undo: Undo): void {
   const { config } = vdevice;
   if (config.type !== "shm" && config.type !== "shm-doorbell") return;
   const { label, base, isOptional } = config.memory;
@@ -138,7 +134,7 @@ function acceptSharedMemory(rm: RmContext, vm: Vm, vdevice: Vdevice): void {
   }
   const { handle, memType, transType, acl, attrs } = parcel;
   const size = parcelSize(parcel);
-  const { acceptance } = acceptParcel(rm, vm, {
+  const { acceptance } = acceptUntilStarted(rm, vm, undo, {
     handle,
     memType,
     transType,
@@ -153,7 +149,7 @@ function acceptSharedMemory(rm: RmContext, vm: Vm, vdevice: Vdevice): void {
 }
 
 /** The boot vCPU's first instruction and X0, then what SET_BOOT_CONTEXT gave. */
-function powerOn(rm: RmContext, vm: Vm, config: GuestConfig, image: VmImage): void {
+function powerOn(rm: RmContext, vm: Vm, config: GuestConfig, image: VmImage, undo: Undo): void {
   const boot = (vm.objects as VmObjects).vcpus.find((vcpu) => vcpu.isBoot) as Vcpu;
   const dtb = imageBase(vm, config) + image.dtbOffset;
   // The image parcel may be no more than the device tree (Linux v15 and later); code starts where memory does.
@@ -175,15 +171,10 @@ function powerOn(rm: RmContext, vm: Vm, config: GuestConfig, image: VmImage): vo
     else write(set, index, value);
   }
   const flags = VcpuPoweronFlags.pack({});
-  must(
-    "vcpu_poweron",
-    rm.hvc.call(Hypercall.vcpu_poweron, { vcpu: boot.cap, entry_point: entry, context, flags }).error,
-  );
   // CPU nodes that say "okay" start with the first one, without PSCI, at the same place.
-  for (const vcpu of (vm.objects as VmObjects).vcpus)
-    if (vcpu.isBoot && vcpu !== boot)
-      must(
-        "vcpu_poweron",
-        rm.hvc.call(Hypercall.vcpu_poweron, { vcpu: vcpu.cap, entry_point: entry, context, flags }).error,
-      );
+  for (const { cap: vcpu, isBoot } of (vm.objects as VmObjects).vcpus) {
+    if (!isBoot) continue;
+    must("vcpu_poweron", rm.hvc.call(Hypercall.vcpu_poweron, { vcpu, entry_point: entry, context, flags }).error);
+    undo.push(() => rm.hvc.call(Hypercall.vcpu_kill, { vcpu }));
+  }
 }

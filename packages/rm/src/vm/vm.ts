@@ -2,8 +2,10 @@ import { type CodecValue, type HypResource, OsState, type RmCalls, VmAuth, VmSta
 import type { CapId, Intid, Ipa } from "@gunyah-ts/kernel";
 import type { GuestConfig } from "../config/guest-config.ts";
 import { VirqAllocator } from "../irq/virq-allocator.ts";
-import type { Parcel } from "../parcel/parcel.ts";
+import type { Parcel, Region } from "../parcel/parcel.ts";
 import type { RpcClient } from "../rpc/client.ts";
+import { Undo } from "../undo.ts";
+import type { Vdevice } from "../vdevice/vdevice.ts";
 
 /** One entry of VM_GET_HYP_RESOURCES. */
 export type HypResourceValue = CodecValue<typeof HypResource>;
@@ -83,9 +85,13 @@ export class Vm {
   /** IPA ranges of its address space that are spoken for, by what. */
   readonly ranges: { readonly base: Ipa; readonly size: number; readonly what: string }[] = [];
   crashMessage: Uint8Array = new Uint8Array(0);
-  /** How to take apart what was built, newest last: virtual devices, then the VM itself. */
-  readonly undoVdevices: (() => void)[] = [];
-  readonly undoVm: (() => void)[] = [];
+  /** What VM_INIT made of the devices in its tree. */
+  readonly vdevices: Vdevice[] = [];
+  /** Memory that was donated to it: its own extent's. */
+  readonly donated: Region[] = [];
+  /** How to take apart what was built: virtual devices, then the VM itself. */
+  readonly undoVdevices = new Undo();
+  readonly undoVm = new Undo();
 
   constructor(vmid: number, owner: number, virqs = new VirqAllocator()) {
     this.vmid = vmid;
@@ -128,6 +134,8 @@ export class Vm {
     this.objects = undefined;
     this.client = undefined;
     this.resources.length = 0;
+    this.vdevices.length = 0;
+    this.donated.length = 0;
     this.demandPaged = [];
     this.layout.clear();
     this.bootContext.clear();

@@ -543,7 +543,7 @@ export class FakeGunyah implements NativeVcpu {
         return ok(name);
       }
       case "VM_DEALLOCATE":
-        if (vm === undefined || (vm.state !== VmState.LOAD && vm.state !== VmState.RESET))
+        if (vm === undefined || ![VmState.LOAD, VmState.INIT, VmState.RESET].some((state) => state === vm.state))
           return refuse(RmError.VM_STATE);
         this.vms.delete(vm.vmid);
         return ok(name);

@@ -1,10 +1,16 @@
-import { type AbiProfileName, AbiProfiles, FnType } from "@gunyah-ts/abi";
+import { type AbiProfileName, AbiProfiles, FnType, hypercallByNumber, selectHypercall } from "@gunyah-ts/abi";
 import { cells64, DeviceTree, writeDtb } from "@gunyah-ts/devicetree";
 import { powerOn } from "@gunyah-ts/firmware";
 import { createHypervisor } from "@gunyah-ts/hyp";
 import { Ioeventfd } from "@gunyah-ts/ioeventfd";
 import { Irqfd } from "@gunyah-ts/irqfd";
-import { createPhysicalMemory, createSeededEntropy, type VmFunction } from "@gunyah-ts/kernel";
+import {
+  createPhysicalMemory,
+  createSeededEntropy,
+  type NativeProgram,
+  type NativeVcpu,
+  type VmFunction,
+} from "@gunyah-ts/kernel";
 import { fakeClock, fakeCpuBackend, fakeTrace } from "@gunyah-ts/kernel/testing";
 import { GunyahResourceManager } from "@gunyah-ts/rm";
 import { VcpuFunction } from "@gunyah-ts/vcpu-proxy";
@@ -14,7 +20,14 @@ const MIB = 1 << 20;
 const DRAM = 0x8000_0000;
 
 /** The real hypervisor and RM below the driver; guests are scripts on the CPU backend's fake. */
-export function system(options: { readonly abi?: AbiProfileName; readonly platform?: PlatformOps } = {}) {
+export function system(
+  options: {
+    readonly abi?: AbiProfileName;
+    readonly platform?: PlatformOps;
+    /** Called for each hypercall of the RM. @returns a GunyahError to answer with instead, or 0 */
+    readonly rmHypercall?: (name: string) => number;
+  } = {},
+) {
   const abi = options.abi ?? "v17";
   const board = {
     name: "test",
@@ -25,7 +38,7 @@ export function system(options: { readonly abi?: AbiProfileName; readonly platfo
     hostEntry: DRAM + 2 * MIB,
     hostDtb: { base: DRAM, size: 0x1_0000 },
     hostVmid: 3,
-    physicalCpus: 1,
+    physicalCpus: 2,
     hostCpus: 1,
     hostGic: { distributor: 0x0800_0000, redistributors: 0x080a_0000 },
     timerFrequencyHz: 19_200_000,
@@ -55,9 +68,36 @@ export function system(options: { readonly abi?: AbiProfileName; readonly platfo
   drivers.set(FnType.VCPU, new VcpuFunction(late, late, AbiProfiles[abi]));
   drivers.set(FnType.IRQFD, new Irqfd(late, late, AbiProfiles[abi]));
   drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
-  const resourceManager = { program: new GunyahResourceManager(trace) };
+  const resourceManager = { program: withHypercalls(new GunyahResourceManager(trace), options.rmHypercall) };
   powerOn({ board, memory, hypervisor, resourceManager }, driver.program);
   return { board, memory, clock, trace, backend, hypervisor, driver, messages };
+}
+
+/** A native program whose hypercalls `refuse` may answer before they are made. */
+function withHypercalls(program: NativeProgram, refuse: ((name: string) => number) | undefined): NativeProgram {
+  if (refuse === undefined) return program;
+  const over = (vcpu: NativeVcpu): NativeVcpu =>
+    new Proxy(vcpu, {
+      get(target, key) {
+        if (key === "hvc")
+          return (x: BigUint64Array): void => {
+            const selected = selectHypercall(Number(x[0]));
+            const name = selected.kind === "hypercall" ? hypercallByNumber[selected.number]?.name : undefined;
+            const error = name === undefined ? 0 : refuse(name);
+            if (error === 0) target.hvc(x);
+            else x.fill(0n)[0] = BigInt(error);
+          };
+        const value = Reflect.get(target, key, target) as unknown;
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+      set: (target, key, value) => Reflect.set(target, key, value, target),
+    });
+  return {
+    name: program.name,
+    start: (vcpu, context) => program.start(over(vcpu), context),
+    interrupt: (vcpu) => program.interrupt(over(vcpu)),
+    ...(program.stopped !== undefined && { stopped: (vcpu) => program.stopped?.(vcpu) }),
+  };
 }
 
 /** A guest's device tree as VMMs write it. */
