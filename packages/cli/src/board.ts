@@ -8,14 +8,16 @@ const ROOT_VM = 4 * MiB;
 const HOST = 64 * MiB;
 /** WebAssembly memory ends at 4 GiB, and the CPU backend's part comes out of that. */
 const MAX_DRAM = 3584 * MiB;
+const HOST_CPUS = 1;
 
 /**
- * A board that no one sells: DRAM to measure at 2 GiB, a GICv3, one host CPU. For a real SoC take a preset of
+ * A board that no one sells: DRAM to measure at 2 GiB, a GICv3, one CPU for the host and as many as the guests ask for. For a real SoC take a preset of
  * `@gunyah-ts/qcom-platform`.
  *
  * @param guestBytes memory of all guests together
+ * @param guestCpus vCPUs of the largest guest: RM starts none with more than the board has cores
  */
-export function virtBoard(guestBytes: number): BoardConfig {
+export function virtBoard(guestBytes: number, guestCpus = 1): BoardConfig {
   const size = Math.min(Math.ceil((guestBytes + HOST + CARVE_OUT + ROOT_VM) / (64 * MiB)) * 64 * MiB, MAX_DRAM);
   const end = DRAM_BASE + size;
   const rootVm = { base: end - CARVE_OUT - ROOT_VM, size: ROOT_VM };
@@ -28,8 +30,8 @@ export function virtBoard(guestBytes: number): BoardConfig {
     hostEntry: DRAM_BASE + 0x20_0000,
     hostDtb: { base: DRAM_BASE, size: 0x1_0000 },
     hostVmid: 3,
-    physicalCpus: 1,
-    hostCpus: 1,
+    physicalCpus: HOST_CPUS + guestCpus,
+    hostCpus: HOST_CPUS,
     hostGic: { distributor: 0x0800_0000, redistributors: 0x080a_0000 },
     timerFrequencyHz: 19_200_000,
     freeSpiStart: 960,

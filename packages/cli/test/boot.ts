@@ -31,7 +31,7 @@ export async function bootDefaultGuest(options: {
   const { memory = 128 * MiB, cpus = 1, abi = "v17", seed = "test", command } = options;
   const { kernel, initrd } = await guestLinux();
   const machine = await createMachine({
-    soc: virtBoard(memory),
+    soc: virtBoard(memory, cpus),
     plugins: defaultPlugins(abi),
     clock: "virtual",
     entropy: { seed },

@@ -16,8 +16,8 @@ afterAll(() => {
 });
 
 /** Our board with a carve-out of `size` bytes: too small for what is asked of it. */
-function run(size: number) {
-  const board = virtBoard(64 * 2 ** 20);
+function run(size: number, cpus = 8) {
+  const board = virtBoard(64 * 2 ** 20, cpus);
   const soc = { ...board, carveOut: { base: board.carveOut.base, size } };
   const config = join(directory, "gunyah.config.json");
   writeFileSync(config, JSON.stringify({ plugins: [], soc }));
@@ -33,6 +33,13 @@ describe("a VM that does not start", () => {
       expect.stringMatching(/^ {2}rm: NOMEM \(1\) VM_INIT: partition_create_\w+: NOMEM$/),
       expect.stringMatching(/^ {2}hypervisor: NOMEM \(10\) partition_create_\w+$/),
     ]);
+    expect(code).toBe(ExitCode.ERROR);
+  }, 60_000);
+
+  it("with more vCPUs than the board has cores is RM's to refuse, and says so", async () => {
+    const { code, stderr } = await run(32 * 2 ** 20, 2);
+    expect(stderr).toContain("  ioctl: -EPERM (-1) GUNYAH_VM_START on gunyah-vm");
+    expect(stderr).toContain("  rm: DENIED (3) VM_INIT: 8 vCPUs on a platform with 3 cores");
     expect(code).toBe(ExitCode.ERROR);
   }, 60_000);
 

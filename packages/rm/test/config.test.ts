@@ -93,6 +93,14 @@ describe("what VM_INIT refuses", () => {
       RmError.NORESOURCE,
     ],
     ["a device without a backend", device("v", "vrtc-pl031"), RmError.NORESOURCE],
+    [
+      "more vCPUs than the board has cores",
+      (t) => {
+        for (let i = 1; i <= BOARD.physicalCpus; i++)
+          t.ensure(`/cpus/cpu@${i}`).set("device_type", "cpu").set("reg", i).set("enable-method", "psci");
+      },
+      RmError.DENIED,
+    ],
   ];
   it.each(rows)("%s", (_what, edit, error) => {
     const result = init(edit);

@@ -102,7 +102,7 @@ function machineConfig(options: RunOptions, loaded: LoadedConfig | undefined, gu
     options.seed !== undefined ? { seed: options.seed } : (config?.entropy ?? (isVirtual ? { seed: 0 } : "host"));
   return {
     ...config,
-    soc: config?.soc ?? virtBoard(guest.memory),
+    soc: config?.soc ?? virtBoard(guest.memory, guest.vm.cpus),
     plugins: withUserPlugins(defaultPlugins(guest.vm.abi, options.cpu ?? checkGuestConfig(config?.guest).cpu), user),
     clock,
     entropy,

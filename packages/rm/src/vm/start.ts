@@ -47,6 +47,9 @@ export function initVm(rm: RmContext, vm: Vm): void {
   orInitFailed(rm, vm, () => {
     const tree = parseGuestTree(readDtb(rm, vm.image as VmImage));
     const config = parseGuestConfig(tree);
+    const { length: vcpus } = config.vcpus.cpus;
+    const { physicalCpus } = rm.board;
+    check(vcpus <= physicalCpus, RmError.DENIED, `${vcpus} vCPUs on a platform with ${physicalCpus} cores`);
     vm.config = config;
     vm.name = config.imageName;
     vm.uri = config.uri;
