@@ -7,7 +7,7 @@ import { type AcceptRequest, type AcceptResult, acceptParcel } from "../parcel/a
 import { move } from "../parcel/create.ts";
 import { type Parcel, parcelSize, type Region, slice } from "../parcel/parcel.ts";
 import { releaseParcel } from "../parcel/release.ts";
-import type { Undo } from "../undo.ts";
+import { Undo } from "../undo.ts";
 import type { IpaRange, Vm, VmImage, VmObjects } from "./vm.ts";
 
 /**
@@ -22,19 +22,21 @@ export function withMapped<T>(
   use: () => T,
 ): T {
   const { addrspace } = rm.objects.root;
-  const mapped: Region[] = [];
+  const undo = new Undo();
+  let unmapped = 0;
   try {
-    for (const region of regions) {
-      must(
-        "map for the RM",
-        rm.objects.map(addrspace, extent, region.pa, region.pa, region.size, access),
-        RmError.MEM_INVALID,
-      );
-      mapped.push(region);
+    for (const { pa, size } of regions) {
+      must("map for the RM", rm.objects.map(addrspace, extent, pa, pa, size, access), RmError.MEM_INVALID);
+      undo.push(() => {
+        const error = rm.objects.unmap(addrspace, extent, pa, pa, size);
+        unmapped ||= error;
+      });
     }
     return use();
   } finally {
-    for (const { pa, size } of mapped) rm.objects.unmap(addrspace, extent, pa, pa, size);
+    undo.run();
+    // Memory that the RM still sees is not ready to be anybody's.
+    must("unmap for the RM", unmapped);
   }
 }
 
