@@ -2,6 +2,7 @@
  * The CPU backend: PEs over one linear memory, executed by generated WebAssembly.
  */
 import type { Clock, CpuBackend, Entropy, Ipa, Pe, PeConfig, PhysicalMemory } from "@gunyah-ts/kernel";
+import { environment } from "#host";
 import { prebuiltModule } from "#prebuilt";
 import { Cpu } from "./cpu/cpu.ts";
 import { type CpuModelName, DEFAULT_CPU_MODEL } from "./cpu/models.ts";
@@ -9,8 +10,10 @@ import { arm64Error } from "./errors.ts";
 import { initCodeCache } from "./interp/code-cache.ts";
 import { entryOf, gatedEntries, removeAbsent } from "./interp/handlers.ts";
 import { defineInterpreter, defineInterpreterServices } from "./interp/interpreter.ts";
-import { SHARED } from "./interp/layout.ts";
+import { INTERP, SHARED } from "./interp/layout.ts";
 import { DESCRIPTIONS } from "./isa/index.ts";
+import { type Compiler, type CompilerNeeds, InlineCompiler } from "./jit/compiler.ts";
+import { Jit, type JitStatistics } from "./jit/jit.ts";
 import { Arm64Pe } from "./pe.ts";
 import type { PeCore } from "./state/core.ts";
 import { STATE_BYTES } from "./state/layout.ts";
@@ -29,11 +32,39 @@ export interface Arm64BackendOptions {
   readonly entropy?: Entropy;
   /** Most PEs that may exist at one time; a bound from the reserved region applies as well. Default 32. */
   readonly maxPes?: number;
+  /** What executes hot code, see `Tier`. Default: GUNYAH_TIER of the environment where there is one, else "interpreter". */
+  readonly tier?: Tier;
+  /** Bounds of the JIT; for tests, who compiles. */
+  readonly jit?: {
+    /** Most bytes of machine code. Default 64 MiB. */
+    readonly codeBytes?: number;
+    /** Branches to a word that make it hot. Default 1000. */
+    readonly threshold?: number;
+    readonly compiler?: (needs: CompilerNeeds) => Compiler;
+  };
 }
+
+/**
+ * - `interpreter`: every instruction is interpreted;
+ * - `jit`: hot code is compiled at once, on the thread of the CPU;
+ * - `auto`: hot code is compiled, beside the CPU where the host has threads.
+ * What the guest sees is the same.
+ */
+export const TIERS = ["interpreter", "jit", "auto"] as const;
+export type Tier = (typeof TIERS)[number];
 
 /** Least room for decoded code, bytes, besides the table of DRAM pages. */
 const MIN_CODE_BYTES = 1 << 20;
 const DEFAULT_MAX_PES = 32;
+
+const DEFAULT_CODE_BYTES = 64 << 20;
+const DEFAULT_THRESHOLD = 1000;
+
+/** GUNYAH_TIER, where the host has an environment and it names a tier. */
+function tierOfEnvironment(): Tier | undefined {
+  const name = environment("GUNYAH_TIER");
+  return TIERS.find((tier) => tier === name);
+}
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -82,12 +113,16 @@ export class Arm64Backend implements CpuBackend, Machine {
   #expected = -1;
   readonly #stopListening: (() => void)[] = [];
 
+  readonly #jit: Jit | undefined;
+
   constructor({
     physicalMemory,
     clock,
     cpu = DEFAULT_CPU_MODEL,
     entropy,
     maxPes = DEFAULT_MAX_PES,
+    tier,
+    jit = {},
   }: Arm64BackendOptions) {
     this.cpu = new Cpu(cpu, entropy !== undefined);
     this.entropy = entropy;
@@ -137,6 +172,15 @@ export class Arm64Backend implements CpuBackend, Machine {
       entryOf(DESCRIPTIONS, "HINT"),
       gatedEntries(DESCRIPTIONS).filter(({ feature }) => !this.cpu.features.has(feature)),
     );
+
+    if ((tier ?? tierOfEnvironment() ?? "interpreter") !== "interpreter")
+      this.#jit = new Jit({
+        memory,
+        exports: instance.exports,
+        compiler: (jit.compiler ?? ((needs) => new InlineCompiler(needs)))({ memory, features: this.cpu.features }),
+        threshold: jit.threshold ?? DEFAULT_THRESHOLD,
+        codeBytes: jit.codeBytes ?? DEFAULT_CODE_BYTES,
+      });
 
     this.#stopListening.push(physicalMemory.onWrite((pa, size) => this.#wrote(pa, size)));
     this.beforeRun();
@@ -191,8 +235,17 @@ export class Arm64Backend implements CpuBackend, Machine {
     for (const pe of this.#pes) if (pe.vmid === vmid) pe.tlb.dropAll();
   }
 
+  /** What the JIT did so far, and how many instructions of the PEs that exist its regions retired; undefined where there is none. */
+  get jitStatistics(): (JitStatistics & { readonly retired: number }) | undefined {
+    if (this.#jit === undefined) return undefined;
+    let retired = 0;
+    for (const { state } of this.#pes) retired += Number(state.get64(INTERP.REGION_RETIRED));
+    return { ...this.#jit.statistics, retired };
+  }
+
   /** End the backend: no PE is usable any longer. */
   dispose(): void {
+    this.#jit?.dispose();
     for (const pe of [...this.#pes]) pe.dispose();
     for (const stop of this.#stopListening.splice(0)) stop();
   }
@@ -204,6 +257,10 @@ export class Arm64Backend implements CpuBackend, Machine {
   }
   pesOf(vmid: number): readonly PeCore[] {
     return this.#pes.filter((pe) => pe.vmid === vmid);
+  }
+
+  afterExecute(): void {
+    this.#jit?.poll();
   }
 
   retire(instructions: number): void {

@@ -173,6 +173,7 @@ export class Arm64Pe implements Pe, PeCore {
     state.set(L.EXECUTE_BUDGET, slice);
     wasm.execute(state.base);
     this.account();
+    this.#machine.afterExecute();
   }
 
   /** Take the virtual interrupt of the highest priority that PSTATE does not mask. */

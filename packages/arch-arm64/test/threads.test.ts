@@ -31,7 +31,8 @@ parentPort.on("message", () => {
 parentPort.postMessage("ready");
 `;
 
-const stage = new Stage();
+// regions are of the instance that made them
+const stage = new Stage({ backend: { tier: "interpreter" } });
 const pes: readonly Pe[] = [stage.pe, stage.el2.createPe(0x8000_0001n)];
 const { physical } = stage.el2;
 let module: WebAssembly.Module;

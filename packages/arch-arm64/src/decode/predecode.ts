@@ -39,14 +39,21 @@ const popcount = (mask: number) => {
   return count;
 };
 
-/** Descriptions that a word with each value of bits 31:21 may match, most specific first. */
-export function candidates(descriptions: readonly Description[]): readonly (readonly Description[])[] {
+/** Word -> descriptions that words with its bits 31:21 may match, most specific first. */
+export function candidatesOf(descriptions: readonly Description[]): (word: number) => readonly Description[] {
   const bySpecificity = [...descriptions].sort((a, b) => popcount(b.pattern.mask) - popcount(a.pattern.mask));
-  return Array.from({ length: 1 << INDEX_BITS }, (_, index) => {
-    const high = index << INDEX_SHIFT;
+  const known: (readonly Description[] | undefined)[] = [];
+  return (word) => {
+    const index = word >>> INDEX_SHIFT;
     const highMask = -1 << INDEX_SHIFT;
-    return bySpecificity.filter((d) => ((high ^ d.pattern.value) & d.pattern.mask & highMask) === 0);
-  });
+    known[index] ??= bySpecificity.filter((d) => ((word ^ d.pattern.value) & d.pattern.mask & highMask) === 0);
+    return known[index];
+  };
+}
+/** The same for each value of bits 31:21. */
+function candidates(descriptions: readonly Description[]): readonly (readonly Description[])[] {
+  const of = candidatesOf(descriptions);
+  return Array.from({ length: 1 << INDEX_BITS }, (_, index) => of(index << INDEX_SHIFT));
 }
 
 /** Write one description's record. */

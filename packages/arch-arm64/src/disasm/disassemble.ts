@@ -2,7 +2,7 @@
  * Decoding and disassembly of single words in TypeScript, for traces, debuggers and tests. The interpreter does not
  * use it: its predecoder is generated from the same descriptions.
  */
-import { candidates } from "../decode/predecode.ts";
+import { candidatesOf } from "../decode/predecode.ts";
 import { type Description, type FieldValues, type StaticValues, Word } from "../isa/description.ts";
 import { DESCRIPTIONS } from "../isa/index.ts";
 import { fieldValue, matches } from "../isa/pattern.ts";
@@ -15,7 +15,7 @@ export interface Decoded {
   readonly statics: StaticValues;
 }
 
-let index: readonly (readonly Description[])[] | undefined;
+let index: ((word: number) => readonly Description[]) | undefined;
 
 function known(e: Expr<I32>): number {
   const value = constValue(e);
@@ -23,19 +23,26 @@ function known(e: Expr<I32>): number {
   return value;
 }
 
-/** The description of a word, undefined where it is unallocated or not implemented. */
-export function decode(word: number): Decoded | undefined {
-  index ??= candidates(DESCRIPTIONS);
-  const description = index[word >>> 21]?.find((d) => matches(d.pattern, word));
+/** Description and statics of a word, undefined where it is unallocated or not implemented. */
+export function match(word: number): Omit<Decoded, "fields"> | undefined {
+  index ??= candidatesOf(DESCRIPTIONS);
+  const description = index(word).find((d) => matches(d.pattern, word));
   if (description === undefined) return undefined;
   const w = new Word<string>(description.pattern, i32(word), (e) => e);
   if (description.valid !== undefined && known(description.valid(w)) === 0) return undefined;
   const statics: Record<string, number> = {};
   for (const s of description.statics) statics[s.name] = known(s.of(w));
   if (!description.allocated(statics)) return undefined;
+  return { description, statics };
+}
+
+/** The same with the values of its fields. */
+export function decode(word: number): Decoded | undefined {
+  const matched = match(word);
+  if (matched === undefined) return undefined;
   const fields: Record<string, number> = {};
-  for (const field of description.pattern.fields.values()) fields[field.name] = fieldValue(field, word);
-  return { description, fields, statics };
+  for (const field of matched.description.pattern.fields.values()) fields[field.name] = fieldValue(field, word);
+  return { ...matched, fields };
 }
 
 /**

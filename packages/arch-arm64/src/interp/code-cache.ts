@@ -2,7 +2,7 @@
  * The code cache: which DRAM pages have predecoded records, and where.
  *
  * Pages are keyed by where they lie in DRAM, so every virtual alias and every PE shares them. A full cache starts anew
- * as a whole: a page costs 16 KiB, so 180 MiB hold 11,000 pages, and a boot of Linux executes from about 1,600.
+ * as a whole: a page costs 20 KiB, so 180 MiB hold 9,000 pages, and a boot of Linux executes from about 1,600.
  */
 import { L, STATE_BYTES, TLB } from "../state/layout.ts";
 import { REGION, stateBase } from "../state/region.ts";
@@ -16,6 +16,7 @@ import {
   eqz,
   type FunctionBuilder,
   type FunctionRef,
+  geU,
   gtU,
   I32,
   I64,
@@ -25,13 +26,14 @@ import {
   ltU,
   type ModuleBuilder,
   ne,
+  or,
   shl,
   shrU,
   sub,
   toI32,
   toI64U,
 } from "../wasm/index.ts";
-import { CODE_PAGE, HANDLER, INTERP, RECORD, SHARED } from "./layout.ts";
+import { CODE_PAGE, ENTRY, HANDLER, HOT, INTERP, SHARED } from "./layout.ts";
 
 export interface CodeCacheFunctions {
   readonly codePage: FunctionRef;
@@ -44,17 +46,17 @@ export interface CodeCacheFunctions {
 const tableEntry = (page: Expr<I32>): Expr<I32> =>
   add(load("i32", SHARED.PAGE_TABLE), shl(shrU(sub(page, load("i32", REGION.DRAM_OFFSET)), 12), 2));
 
+const increment = (f: FunctionBuilder, base: Expr<I32>, offset: number) =>
+  f.store("i32", base, add(load("i32", base, offset), 1), offset);
+
 export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
   /** Forget every code page: nobody may be executing from one, but for the caller, who looks up its page next. */
   const flush = module.func("flushCode", [], [], (f) => {
     const i = f.local(I32);
     const state = f.local(I32);
     f.store("i32", SHARED.FLUSHES, add(load("i32", SHARED.FLUSHES), 1));
-    f.memoryFill(
-      load("i32", SHARED.PAGE_TABLE),
-      0,
-      sub(load("i32", SHARED.PAGES_START), load("i32", SHARED.PAGE_TABLE)),
-    );
+    f.store("i32", SHARED.HOT_COUNT, i32(0));
+    f.memoryFill(load("i32", SHARED.PAGE_TABLE), 0, sub(load("i32", SHARED.HOT), load("i32", SHARED.PAGE_TABLE)));
     f.store("i32", SHARED.PAGES_NEXT, load("i32", SHARED.PAGES_START));
     // fetch entries remember code pages: empty them in every PE
     f.set(state, stateBase(0));
@@ -97,6 +99,12 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     export: true,
   });
 
+  /** (slot): no region of the page's words is entered any longer. */
+  const dropRegions = module.func("dropRegions", [I32], [], (f, slot) => {
+    increment(f, slot, CODE_PAGE.REGION_VERSION);
+    f.memoryFill(add(slot, CODE_PAGE.COVERED), 0, CODE_PAGE.RECORDS / 8);
+  });
+
   const codeStore = module.func(
     "codeStore",
     [I32, I32],
@@ -105,15 +113,21 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
       const slot = f.local(I32);
       const word = f.local(I32);
       const last = f.local(I32);
+      const covered = f.local(I32);
       f.set(slot, load("i32", tableEntry(and(host, -4096))));
       f.if(eqz(slot), () => f.return());
-      f.set(word, shl(and(host, 0xffc), 2));
-      f.set(last, shl(and(add(host, sub(size, 1)), 0xffc), 2));
+      increment(f, slot, CODE_PAGE.VERSION);
+      f.set(word, shrU(and(host, 0xffc), 2));
+      f.set(last, shrU(and(add(host, sub(size, 1)), 0xffc), 2));
       f.loop((again) => {
-        f.store("i32_16", add(slot, word), i32(HANDLER.UNDECODED));
-        f.set(word, add(word, RECORD.BYTES));
+        f.store("i32_16", add(slot, shl(word, 4)), i32(HANDLER.UNDECODED));
+        f.store("i32", add(slot, shl(word, 2)), i32(0), CODE_PAGE.SIDE);
+        const bits = load("i32_8u", add(slot, shrU(word, 3)), CODE_PAGE.COVERED);
+        f.set(covered, or(covered, shrU(bits, and(word, 7))));
+        f.set(word, add(word, 1));
         f.brIf(ltU(word, add(last, 1)), again);
       });
+      f.if(and(covered, 1), () => f.call(dropRegions, [slot]));
     },
     { export: true },
   );
@@ -125,7 +139,12 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     (f, page) => {
       const slot = f.local(I32);
       f.set(slot, load("i32", tableEntry(page)));
-      f.if(slot, () => f.memoryFill(slot, 0, CODE_PAGE.END));
+      f.if(slot, () => {
+        f.memoryFill(slot, 0, CODE_PAGE.END);
+        f.memoryFill(add(slot, CODE_PAGE.SIDE), 0, CODE_PAGE.RECORDS * 4);
+        increment(f, slot, CODE_PAGE.VERSION);
+        f.call(dropRegions, [slot]);
+      });
     },
     { export: true },
   );
@@ -143,7 +162,12 @@ export interface FetchFunctions {
  * look(s, va, left) -> address of the record of the instruction at va, with BIAS and HOST set for its page; 0 when an
  * exception was taken. `left` is the budget when the instruction at va begins.
  */
-export function defineLook(module: ModuleBuilder, cache: CodeCacheFunctions, system: FetchFunctions): FunctionRef {
+export function defineLook(
+  module: ModuleBuilder,
+  cache: CodeCacheFunctions,
+  count: FunctionRef,
+  system: FetchFunctions,
+): FunctionRef {
   const failed = (f: FunctionBuilder, s: Expr<I32>, left: Expr<I32>) => {
     // an attempt counts: a vector that faults itself must not stop `run` from ending
     f.store("i32", s, sub(left, 1), L.BUDGET);
@@ -171,14 +195,52 @@ export function defineLook(module: ModuleBuilder, cache: CodeCacheFunctions, sys
     );
     f.store("i64", s, sub(and(va, i64(-4096)), toI64U(shrU(slot, 2))), INTERP.BIAS);
     f.store("i32", s, sub(load("i32", slot, CODE_PAGE.HOST), shrU(slot, 2)), INTERP.HOST);
-    f.return(add(slot, shl(and(toI32(va), 0xffc), 2)));
+    f.store("i32", s, sub(add(slot, CODE_PAGE.SIDE), shrU(slot, 2)), INTERP.SIDE);
+    const record = f.temp(add(slot, shl(and(toI32(va), 0xffc), 2)));
+    f.call(count, [s, record]);
+    f.return(record);
+  });
+}
+
+/**
+ * count(s, record): a branch goes to the word; PC's page is set up (BIAS, SIDE). The word that becomes hot is noted for
+ * the JIT, which looks when `execute` returns.
+ */
+export function defineCount(module: ModuleBuilder): FunctionRef {
+  return module.func("count", [I32, I32], [], (f, s, record) => {
+    const side = f.temp(add(load("i32", s, INTERP.SIDE), shrU(record, 2)));
+    const n = f.temp(load("i32", side));
+    const threshold = load("i32", SHARED.THRESHOLD);
+    f.if(geU(n, threshold), () => f.return());
+    f.if(ltU(add(n, 1), threshold), () => {
+      f.store("i32", side, add(n, 1));
+      f.return();
+    });
+    const noted = f.temp(load("i32", SHARED.HOT_COUNT));
+    // A full list: it becomes hot again next time.
+    f.if(geU(noted, HOT.ENTRIES), () => f.return());
+    f.store("i32", side, add(n, 1));
+    f.store("i32", SHARED.HOT_COUNT, add(noted, 1));
+    const note = f.temp(add(load("i32", SHARED.HOT), shl(noted, HOT.BYTES_LOG2)));
+    f.store("i64", note, add(load("i64", s, INTERP.BIAS), toI64U(shrU(record, 2))), HOT.VA);
+    f.store("i32", note, record, HOT.RECORD);
+    f.store("i32", note, or(shl(load("i32", s, L.PE_INDEX), 1), load("i32", s, L.EL)), HOT.WHO);
   });
 }
 
 /** Lay out the code cache between two offsets of the linear memory. */
 export function initCodeCache(data: DataView, start: number, end: number, dramSize: number): void {
-  const pagesStart = (start + (dramSize / 4096) * 4 + 15) & -16;
+  const hot = (start + (dramSize / 4096) * 4 + 15) & -16;
+  const entries = hot + (HOT.ENTRIES << HOT.BYTES_LOG2);
+  // A side word has 16 bits for the number of an entry; a 32nd part of the room is enough for what the rest holds.
+  const entryCount = Math.min(0x10000, (end - entries) >>> (5 + ENTRY.BYTES_LOG2));
+  const pagesStart = entries + (entryCount << ENTRY.BYTES_LOG2);
   data.setUint32(SHARED.PAGE_TABLE, start, true);
+  data.setUint32(SHARED.HOT, hot, true);
+  data.setUint32(SHARED.HOT_COUNT, 0, true);
+  data.setUint32(SHARED.THRESHOLD, 0, true);
+  data.setUint32(SHARED.ENTRIES, entries, true);
+  data.setUint32(SHARED.ENTRY_COUNT, entryCount, true);
   data.setUint32(SHARED.PAGES_START, pagesStart, true);
   data.setUint32(SHARED.PAGES_NEXT, pagesStart, true);
   data.setUint32(SHARED.PAGES_END, end, true);

@@ -12,16 +12,15 @@ import type { SYSTEM_FUNCTIONS } from "../state/seam.ts";
 import {
   add,
   and,
-  atomicCmpxchg,
-  atomicRmw,
   type Callable,
   call,
   type Expr,
   eq,
   eqz,
   type FunctionBuilder,
+  FunctionRef,
   I32,
-  I64,
+  type I64,
   i32,
   i64,
   type Local,
@@ -29,8 +28,6 @@ import {
   loadV128,
   type ModuleBuilder,
   ne,
-  or,
-  select,
   shrU,
   sub,
   toI32,
@@ -40,7 +37,8 @@ import {
   type ValueType,
   v128,
 } from "../wasm/index.ts";
-import { FLAGS, INTERP, RECORD, SHARED } from "./layout.ts";
+import { clearMonitor, compareAndSwap128, setMonitor, storeIfMonitored } from "./exclusives.ts";
+import { FLAGS, INTERP, RECORD } from "./layout.ts";
 
 /** The system side's functions, by the names of the seam. */
 export type SystemFunctions = { readonly [name in keyof typeof SYSTEM_FUNCTIONS]: Callable };
@@ -51,6 +49,8 @@ export interface InterpreterFunctions {
   readonly tlbMiss: Callable;
   /** (s, va, left) -> record or 0. */
   readonly look: Callable;
+  /** (s, record): a branch goes there. */
+  readonly count: Callable;
 }
 
 /** What all handlers of one module share. */
@@ -72,7 +72,7 @@ export interface Exits {
   /** To the next record. */
   next(): void;
   /** To the record at p + distance, in the same page; one instruction retires. */
-  jump(distance: Expr<I32>): void;
+  jump(distance: Expr<I32>, isCall: boolean): void;
   /** To a virtual address; one instruction retires. */
   jumpTo(target: Expr<I64>): void;
   /** PC and BUDGET are up to date in the state block: look everything up anew. */
@@ -80,6 +80,8 @@ export interface Exits {
 }
 
 const PAGE_MASK = -4096;
+/** Exports of the module that are helpers of descriptions: this and the helper's name. */
+const HELPER_PREFIX = "helper.";
 
 export class InterpreterContext extends FlagWords implements Context {
   readonly f: FunctionBuilder;
@@ -91,6 +93,8 @@ export class InterpreterContext extends FlagWords implements Context {
   readonly #helpers: Map<string, Callable>;
   readonly #module: ModuleBuilder;
   readonly #samePage: boolean;
+  /** The branch is a call. */
+  #links = false;
 
   constructor(
     f: FunctionBuilder,
@@ -286,68 +290,25 @@ export class InterpreterContext extends FlagWords implements Context {
 
   // ---- exclusives
   clearExclusive(): void {
-    this.f.store("i64", this.state, i64(-1), L.EXCL_ADDRESS);
-  }
-  /** Where a misaligned access, which works on a copy, really is. */
-  #place(host: Expr<I32>): Expr<I64> {
-    return toI64U(select(eq(host, add(this.state, L.BOUNCE)), load("i32", this.state, L.BOUNCE_HOST), host));
+    clearMonitor(this);
   }
   setExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): void {
-    this.f.store("i64", this.state, this.#place(host), L.EXCL_ADDRESS);
-    this.f.store("i64", this.state, low, L.EXCL_VALUE);
-    this.f.store("i64", this.state, high ?? i64(0), L.EXCL_VALUE + 8);
-    this.f.store("i32", this.state, i32(bytes), L.EXCL_SIZE);
+    setMonitor(this, host, bytes, low, high);
   }
   storeExclusive(host: Expr<I32>, bytes: number, low: Expr<I64>, high?: Expr<I64>): Expr<I32> {
-    const f = this.f;
-    const status = this.local(I32);
-    const [seenLow, seenHigh] = [load("i64", this.state, L.EXCL_VALUE), load("i64", this.state, L.EXCL_VALUE + 8)];
-    f.set(status, 1);
-    f.if(
-      and(
-        eq(load("i64", this.state, L.EXCL_ADDRESS), this.#place(host)),
-        eq(load("i32", this.state, L.EXCL_SIZE), bytes),
-      ),
-      () => {
-        if (high === undefined) {
-          const kind = ({ 1: "i64_8", 2: "i64_16", 4: "i64_32", 8: "i64" } as const)[bytes as 8];
-          f.set(status, ne(atomicCmpxchg(kind, host, seenLow, low), seenLow));
-        } else {
-          const [expectedLow, expectedHigh] = [this.temp(seenLow), this.temp(seenHigh)];
-          const [oldLow, oldHigh] = this.compareAndSwap128(host, [expectedLow, expectedHigh], [low, high]);
-          f.set(status, or(ne(oldLow, expectedLow), ne(oldHigh, expectedHigh)));
-        }
-      },
-    );
-    this.commit(host);
-    this.clearExclusive();
-    return status;
+    return storeIfMonitored(this, host, bytes, low, high);
   }
   compareAndSwap128(
     host: Expr<I32>,
     expected: readonly [Expr<I64>, Expr<I64>],
     replacement: readonly [Expr<I64>, Expr<I64>],
   ): readonly [Expr<I64>, Expr<I64>] {
-    // A lock makes it atomic among 16-byte operations; against narrower ones each half is.
-    const swap = this.helper("cas128", (module) =>
-      module.func("cas128", [I32, I32, I64, I64, I64, I64], [], (f, s, at, expectedLow, expectedHigh, low, high) => {
-        f.loop((again) => f.brIf(atomicCmpxchg("i32", SHARED.LOCK, i32(0), i32(1)), again));
-        f.store("i64", s, load("i64", at), INTERP.CAS_OLD);
-        f.store("i64", s, load("i64", at, 8), INTERP.CAS_OLD + 8);
-        f.if(and(eq(load("i64", at), expectedLow), eq(load("i64", at, 8), expectedHigh)), () => {
-          f.store("i64", at, low);
-          f.store("i64", at, high, 8);
-        });
-        f.drop(atomicRmw("xchg", "i32", SHARED.LOCK, i32(0)));
-      }),
-    );
-    this.f.call(swap, [this.state, host, ...expected, ...replacement]);
-    return [this.temp(load("i64", this.state, INTERP.CAS_OLD)), this.temp(load("i64", this.state, INTERP.CAS_OLD + 8))];
+    return compareAndSwap128(this, host, expected, replacement);
   }
 
   // ---- control flow
   branch(): void {
-    if (this.#samePage) this.#exits.jump(this.imm());
+    if (this.#samePage) this.#exits.jump(this.imm(), this.#links);
     else this.#exits.jumpTo(add(this.pc(), toI64S(this.imm())));
   }
   branchIf(condition: Expr<I32>): void {
@@ -357,6 +318,7 @@ export class InterpreterContext extends FlagWords implements Context {
     this.#exits.jumpTo(target);
   }
   link(): void {
+    this.#links = true;
     this.f.store("i64", this.state, add(this.pc(), 4), L.X + 8 * 30);
   }
 
@@ -416,6 +378,8 @@ export class InterpreterContext extends FlagWords implements Context {
     if (known !== undefined) return known;
     const made = make(this.#module);
     this.#helpers.set(name, made);
+    // regions import it
+    if (made instanceof FunctionRef) this.#module.export(`${HELPER_PREFIX}${name}`, made);
     return made;
   }
 }

@@ -12,9 +12,11 @@ import {
   call,
   callIndirect,
   type Expr,
+  eq,
   eqz,
   type FunctionBuilder,
   type FunctionRef,
+  gtS,
   I32,
   I64,
   i32,
@@ -23,17 +25,20 @@ import {
   leS,
   load,
   type ModuleBuilder,
+  ne,
   or,
+  shl,
   shrS,
   shrU,
   sub,
   type TableRef,
   toI32,
+  toI64S,
   toI64U,
 } from "../wasm/index.ts";
 import { type Exits, InterpreterContext, type InterpreterParts } from "./context.ts";
 import type { Handler, HandlerTable } from "./handlers.ts";
-import { HANDLER, INTERP, RECORD } from "./layout.ts";
+import { CODE_PAGE, ENTRY, HANDLER, INTERP, RECORD, SHARED } from "./layout.ts";
 import { runHandler } from "./run-handler.ts";
 
 export interface ExecuteNeeds {
@@ -41,6 +46,9 @@ export interface ExecuteNeeds {
   /** The handlers that are functions, by number - `table.inlineCount`; and their type's index. */
   readonly outline: TableRef;
   readonly outlineType: number;
+  /** Functions of `REGION_PARAMS`. */
+  readonly regions: TableRef;
+  readonly regionType: number;
   readonly predecode: FunctionRef;
   readonly parts: InterpreterParts;
 }
@@ -51,6 +59,8 @@ interface Variables {
   readonly account: Local<I32>;
   readonly bias: Local<I64>;
   readonly tlb: Local<I32>;
+  /** Number of the handler at hand. */
+  readonly handler: Local<I32>;
   /** Budget when the record at p begins. */
   readonly left: () => Expr<I32>;
 }
@@ -58,6 +68,8 @@ interface Variables {
 interface Labels {
   /** At the record at p. */
   readonly dispatch: Label;
+  /** At the record at p, with `handler` instead of its own. */
+  readonly again: Label;
   /** At L.PC with L.BUDGET, both up to date: look everything up anew. */
   readonly resume: Label;
   /** After storing PC and BUDGET: there is a reason to look up from executing. */
@@ -76,6 +88,7 @@ export function defineExecute(module: ModuleBuilder, needs: ExecuteNeeds): Funct
       const account = f.local(I32);
       const bias = f.local(I64);
       const tlb = f.local(I32);
+      const handler = f.local(I32);
       const stepping = f.local(I32);
       const left = () => sub(account, shrU(p, 4));
       f.store("i32", s, i32(0), L.LEAVE);
@@ -98,7 +111,11 @@ export function defineExecute(module: ModuleBuilder, needs: ExecuteNeeds): Funct
             f.set(tlb, load("i32", s, L.TLB_SET));
             f.set(account, add(load("i32", s, L.BUDGET), shrU(p, 4)));
             f.loop((dispatch) => {
-              dispatchRecord(f, s, { p, account, bias, tlb, left }, { dispatch, resume, lookUp }, needs);
+              f.set(handler, load("i32_16u", p, RECORD.HANDLER));
+              f.loop((again) => {
+                const labels = { dispatch, again, resume, lookUp };
+                dispatchRecord(f, s, { p, account, bias, tlb, handler, left }, labels, needs);
+              });
             });
           });
           f.store("i64", s, add(bias, toI64U(shrU(p, 2))), L.PC);
@@ -140,7 +157,7 @@ function loopExits(
   s: Expr<I32>,
   { p, account, bias, tlb, left }: Variables,
   labels: Labels,
-  look: InterpreterParts["own"]["look"],
+  { look, count }: InterpreterParts["own"],
 ): Exits & { enter(target: Expr<I64>, remaining: Expr<I32>): void } {
   /** At the end of a block: p and account are the target's. */
   const endBlock = () => {
@@ -163,10 +180,12 @@ function loopExits(
       f.set(p, add(p, RECORD.BYTES));
       f.br(labels.dispatch);
     },
-    jump: (distance) => {
+    jump: (distance, isCall) => {
       const named = f.temp(distance);
       f.set(account, add(account, sub(shrS(named, 4), 1)));
       f.set(p, add(p, named));
+      // loops and functions are what regions are made of
+      f.if(isCall ? i32(1) : leS(named, 0), () => f.call(count, [s, p]));
       endBlock();
     },
     jumpTo: (target) => enter(f.temp(target), sub(left(), 1)),
@@ -179,7 +198,7 @@ function loopExits(
 function dispatchRecord(f: FunctionBuilder, s: Expr<I32>, v: Variables, labels: Labels, needs: ExecuteNeeds): void {
   const { p, account, bias, left } = v;
   const { table, parts } = needs;
-  const exits = loopExits(f, s, v, labels, parts.own.look);
+  const exits = loopExits(f, s, v, labels, parts.own);
   const pc = () => add(bias, toI64U(shrU(p, 2)));
 
   const cases: (() => void)[] = [];
@@ -191,20 +210,75 @@ function dispatchRecord(f: FunctionBuilder, s: Expr<I32>, v: Variables, labels: 
   cases[HANDLER.PAGE_END] = () => exits.enter(f.temp(pc()), left());
   cases[HANDLER.UNDEFINED] = () => new InterpreterContext(f, s, p, exits, parts, false).exception("undefined");
   cases[HANDLER.STEP_END] = () => f.br(labels.lookUp);
+  cases[HANDLER.REGION] = () => {
+    const { regions, regionType } = needs;
+    runRegion(
+      f,
+      s,
+      v,
+      (index, ...args) => callIndirect(regionType, I32, regions.index, index, s, ...args),
+      exits.enter,
+    );
+    f.br(labels.again);
+  };
   for (let number = HANDLER.FIRST; number < table.inlineCount; number++) {
     const handler = table.handlers[number] as Handler;
     cases[number] = () =>
       f.scope(() => runHandler(new InterpreterContext(f, s, p, exits, parts, handler.samePage), handler, exits));
   }
   f.switch(
-    load("i32_16u", p, RECORD.HANDLER),
+    v.handler,
     cases.map((body, i) => (i < HANDLER.FIRST ? () => f.scope(body) : body)),
     () => {
-      const index = sub(load("i32_16u", p, RECORD.HANDLER), table.inlineCount);
+      const index = sub(v.handler, table.inlineCount);
       f.store("i32", s, account, INTERP.ACCOUNT);
       f.set(p, callIndirect(needs.outlineType, I32, needs.outline.index, index, s, p));
       f.brIf(p, labels.dispatch);
       f.br(labels.resume);
+    },
+  );
+}
+
+/**
+ * The record begins a region. Run it where nothing is pending and the budget covers its longest way to a check; `handler`
+ * becomes that of the instruction for everything else: also where the region came back without a step, because the first
+ * instruction's translation is not in the TLB.
+ */
+function runRegion(
+  f: FunctionBuilder,
+  s: Expr<I32>,
+  v: Variables,
+  call: (index: Expr<I32>, page: Expr<I64>, budget: Expr<I32>, entry: Expr<I32>) => Expr<I32>,
+  enter: (target: Expr<I64>, remaining: Expr<I32>) => void,
+): void {
+  const { p } = v;
+  const pc = add(v.bias, toI64U(shrU(p, 2)));
+  const side = f.temp(add(load("i32", s, INTERP.SIDE), shrU(p, 2)));
+  const word = f.temp(load("i32", side));
+  const entry = f.temp(add(load("i32", SHARED.ENTRIES), shl(and(word, 0xffff), ENTRY.BYTES_LOG2)));
+  const version = load("i32", load("i32", entry, ENTRY.PAGE), CODE_PAGE.REGION_VERSION);
+  f.set(v.handler, shrU(word, 16));
+  f.if(
+    eq(load("i32", entry, ENTRY.VERSION), version),
+    () => {
+      const budget = f.temp(v.left());
+      f.if(and(gtS(budget, load("i32", entry, ENTRY.NEED)), eqz(load("i32", s, L.PENDING))), () => {
+        f.store("i32", entry, i32(1), ENTRY.USED);
+        const index = load("i32", entry, ENTRY.FUNCTION);
+        const number = load("i32", entry, ENTRY.NUMBER);
+        const page = sub(and(pc, -4096), toI64S(load("i32", entry, ENTRY.PAGE_OFFSET)));
+        const after = f.temp(call(index, page, budget, number));
+        f.if(ne(after, budget), () => {
+          const retired = add(load("i64", s, INTERP.REGION_RETIRED), toI64U(sub(budget, after)));
+          f.store("i64", s, retired, INTERP.REGION_RETIRED);
+          enter(load("i64", s, L.PC), after);
+        });
+      });
+    },
+    () => {
+      // a store changed it
+      f.store("i32_16", p, v.handler);
+      f.store("i32", side, i32(0));
     },
   );
 }

@@ -6,6 +6,7 @@
  */
 import { definePredecoder } from "../decode/predecode.ts";
 import type { Description } from "../isa/description.ts";
+import { defineLazyFlags } from "../jit/flags.ts";
 import { L } from "../state/layout.ts";
 import {
   add,
@@ -21,13 +22,13 @@ import {
   sub,
   toI64U,
 } from "../wasm/index.ts";
-import { type CodeCacheFunctions, defineCodeCache, defineLook } from "./code-cache.ts";
+import { type CodeCacheFunctions, defineCodeCache, defineCount, defineLook } from "./code-cache.ts";
 import type { InterpreterParts, SystemFunctions } from "./context.ts";
 import { defineExecute } from "./dispatch-loop.ts";
 import { defineFlags } from "./flags.ts";
 import { type Handler, type HandlerTable, numberHandlers } from "./handlers.ts";
 import { isHot } from "./hot.ts";
-import { INTERP } from "./layout.ts";
+import { INTERP, MAX_REGIONS, REGION_PARAMS } from "./layout.ts";
 import { defineOutline } from "./run-handler.ts";
 
 /** The part that the system side calls; declared before it. */
@@ -37,7 +38,9 @@ export interface InterpreterServices extends CodeCacheFunctions {
 }
 
 export function defineInterpreterServices(module: ModuleBuilder): InterpreterServices {
-  return { ...defineCodeCache(module), ...defineFlags(module) };
+  const flags = defineFlags(module);
+  defineLazyFlags(module, flags.unpackNzcv);
+  return { ...defineCodeCache(module), ...flags };
 }
 
 export interface Interpreter {
@@ -67,9 +70,10 @@ export function defineInterpreter(
 ): Interpreter {
   const table = numberHandlers(descriptions, isHot);
   const predecode = definePredecoder(module, descriptions, table);
-  const look = defineLook(module, services, system);
+  const count = defineCount(module);
+  const look = defineLook(module, services, count, system);
   const tlbMiss = defineTlbMiss(module, system.memSlow);
-  const parts: InterpreterParts = { system, own: { tlbMiss, look }, helpers: new Map(), module };
+  const parts: InterpreterParts = { system, own: { tlbMiss, look, count }, helpers: new Map(), module };
 
   const outlineType = module.type([I32, I32], [I32]);
   const functions = table.handlers
@@ -77,6 +81,17 @@ export function defineInterpreter(
     .map((handler) => defineOutline(module, parts, handler as Handler));
   const outline = module.table(Math.max(1, functions.length));
   if (functions.length > 0) module.elements(outline, 0, functions);
-  const execute = defineExecute(module, { table, outline, outlineType, predecode, parts });
+  // the JIT fills it
+  const regions = module.table(0, MAX_REGIONS);
+  module.exportTable("regions", regions);
+  const execute = defineExecute(module, {
+    table,
+    outline,
+    outlineType,
+    regions,
+    regionType: module.type(REGION_PARAMS, [I32]),
+    predecode,
+    parts,
+  });
   return { execute, table };
 }

@@ -3,6 +3,7 @@
  */
 import { L } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
+import { I32, I64 } from "../wasm/index.ts";
 
 /**
  * A record: one instruction, predecoded. 16 bytes.
@@ -25,11 +26,57 @@ export const CODE_PAGE = {
   HOST: 0x4008,
   /** i32: stores to the page since it holds code. */
   STORES: 0x400c,
-  BYTES: 0x4010,
+  /**
+   * i32 for each word: below 0x10000 how often a branch went there, as far as anybody counted; else the word begins a
+   * region: its entry (bits 15:0, see `ENTRY`) and the handler that its record had (31:16).
+   */
+  SIDE: 0x4010,
+  /** i32: changes of the page's words since it holds code: what was compiled meanwhile is stale. */
+  VERSION: 0x5010,
+  /** i32: changes of words that regions cover: regions of another version are stale. */
+  REGION_VERSION: 0x5014,
+  /** 1,024 bits: words that a region of the current version covers. */
+  COVERED: 0x5018,
+  BYTES: 0x50a0,
+} as const;
+
+/** An entry of a region: 32 bytes in the table at `SHARED.ENTRIES`. */
+export const ENTRY = {
+  /** i32: index of the function in the table of regions. */
+  FUNCTION: 0,
+  /** i32: which of the region's entries. */
+  NUMBER: 4,
+  /** i32: more budget than this lets it come to its next check. */
+  NEED: 8,
+  /** i32: code page, and the REGION_VERSION that the region was compiled for. */
+  PAGE: 12,
+  VERSION: 16,
+  /** i32: not 0 when it was used since the JIT looked last. */
+  USED: 20,
+  /** i32: the page's distance from the page that the region's offsets count from. */
+  PAGE_OFFSET: 24,
+  BYTES_LOG2: 5,
+} as const;
+
+/** Of a region's function: (s, address of the page that its offsets count from, budget, entry) -> budget left. */
+export const REGION_PARAMS = [I32, I64, I32, I32] as const;
+/** Functions in the table of regions. */
+export const MAX_REGIONS = 0x10000;
+
+/** A word that became hot: 16 bytes in the ring at `SHARED.HOT`. */
+export const HOT = {
+  /** i64: virtual address. */
+  VA: 0,
+  /** i32: its record. */
+  RECORD: 8,
+  /** i32: index of the PE, shifted left by one, and its EL. */
+  WHO: 12,
+  BYTES_LOG2: 4,
+  ENTRIES: 256,
 } as const;
 
 /** Handlers that no instruction has. A record of zeros is not decoded yet. */
-export const HANDLER = { UNDECODED: 0, PAGE_END: 1, UNDEFINED: 2, STEP_END: 3, FIRST: 4 } as const;
+export const HANDLER = { UNDECODED: 0, PAGE_END: 1, UNDEFINED: 2, STEP_END: 3, REGION: 4, FIRST: 5 } as const;
 
 /** Words that all PEs share, in the interpreter's part of the region. */
 export const SHARED = {
@@ -45,6 +92,15 @@ export const SHARED = {
   FLUSHES: REGION.INTERP + 0x10,
   /** i32: lock of 16-byte compare-and-swaps, which WebAssembly has no instruction for. */
   LOCK: REGION.INTERP + 0x14,
+  /** i32: entries of regions, see `ENTRY`; 0 when there is no room for any. */
+  ENTRIES: REGION.INTERP + 0x18,
+  /** i32: how many entries there is room for. */
+  ENTRY_COUNT: REGION.INTERP + 0x1c,
+  /** i32: how often a branch must go to a word to make it hot; 0: nobody counts. */
+  THRESHOLD: REGION.INTERP + 0x20,
+  /** i32: hot words that the JIT has not looked at, and where they are, see `HOT`. */
+  HOT_COUNT: REGION.INTERP + 0x24,
+  HOT: REGION.INTERP + 0x28,
   /** u16 each: handler of every combination of statics. */
   HANDLERS: REGION.INTERP + 0x100,
 } as const;
@@ -59,6 +115,10 @@ export const INTERP = {
   ACCOUNT: L.INTERP + 0x0c,
   /** i32: budget of the caller but for the one instruction that is being stepped. */
   STEP_BUDGET: L.INTERP + 0x10,
+  /** i32: the word's entry in `CODE_PAGE.SIDE` = SIDE + (record address >> 2). */
+  SIDE: L.INTERP + 0x14,
+  /** i64: instructions that regions retired. */
+  REGION_RETIRED: L.INTERP + 0x18,
   /** 2 x i64: what a 16-byte compare-and-swap found. */
   CAS_OLD: L.INTERP + 0x20,
   /** Two records: the stepped instruction and what ends the step. */

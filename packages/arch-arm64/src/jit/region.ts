@@ -1,152 +1,374 @@
 /**
- * The seam of the second tier: straight-line code, with branches back to its start as a loop, compiled from the same
- * descriptions as the interpreter.
+ * One region: blocks become nested loops of a WebAssembly function over one PE's state block.
  *
- * A region is a WebAssembly function (s) over one PE's state block. It begins at a known PC with BUDGET above zero, runs
- * until its end, a taken branch out of it, a TLB miss, or PENDING or a spent budget at its loop's head, and leaves PC,
- * BUDGET, registers and flags as the interpreter would: the interpreter goes on from there. It never calls out.
- *
- * Not connected to the run loop: no code is counted, and no region survives a write to its page, unless the caller
- * sees to it. That is what the JIT adds.
+ * The function is (s, page, budget, entry) -> budget left. `page` is the virtual address of the page that offsets count
+ * from, `entry` the id of a block that may be entered. It leaves PC, registers and flags as the interpreter would, which
+ * goes on from there, and it leaves
+ * - before an instruction that it does not have, or whose translation is not in the TLB;
+ * - at a branch to a place that it does not have;
+ * - where it crosses into a page that is not the one it was compiled from: the fetch entry says so, as it does to the
+ *   interpreter; or whose words have changed;
+ * - at the head of a loop when the budget does not cover the longest way to the next head or the end.
+ * So it never passes a place where the interpreter would have looked up, and never calls out.
  */
-import { decode } from "../disasm/disassemble.ts";
-import { FLAGS } from "../interp/layout.ts";
-import { type Description, Word } from "../isa/description.ts";
-import { DP_IMMEDIATE } from "../isa/dp-immediate.ts";
-import { DP_REGISTER } from "../isa/dp-register.ts";
-import { LOAD_STORE_PAIR } from "../isa/load-store-pair.ts";
-import { LOAD_STORE_REGISTER } from "../isa/load-store-register.ts";
-import { L } from "../state/layout.ts";
+import { CODE_PAGE, REGION_PARAMS } from "../interp/layout.ts";
+import { Flow } from "../isa/description.ts";
+import { L, TLB } from "../state/layout.ts";
 import {
+  add,
+  and,
   type Callable,
+  constValue,
   type Expr,
-  type FunctionBuilder,
+  eq,
   I32,
-  I64,
+  type I64,
   i32,
-  i64,
   type Label,
+  type Local,
   leS,
   load,
-  ModuleBuilder,
+  type ModuleBuilder,
+  ne,
   or,
+  select,
+  shrU,
   sub,
+  toI32,
+  toI64S,
 } from "../wasm/index.ts";
-import { NotCompilable, RegionContext, RegionLocals } from "./region-context.ts";
+import type { Block, Graph, Instruction } from "./blocks.ts";
+import { type KnownForm, meet } from "./flags.ts";
+import { RegionContext, RegionFunction, RegionRegisters } from "./region-context.ts";
+import { headsOf, loopHeads, type Node, structure } from "./structure.ts";
 
-const BRANCHES_WITHIN: ReadonlySet<string> = new Set(["B", "BL", "B.cond", "CBZ/CBNZ", "TBZ/TBNZ"]);
-const COMPILABLE: ReadonlySet<Description> = new Set([
-  ...DP_IMMEDIATE,
-  ...DP_REGISTER,
-  ...LOAD_STORE_REGISTER,
-  ...LOAD_STORE_PAIR,
-]);
-
-export interface CompiledRegion {
-  /** A module that imports env.memory and exports `region`: (s) -> (). */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Words of the code that it covers. */
-  readonly length: number;
+/** A page that a region has code from. */
+export interface CodePage {
+  /** Address of its code page. */
+  readonly slot: number;
+  /** REGION_VERSION that the region is for. */
+  readonly version: number;
 }
 
-/**
- * Compile the code at `pc`.
- *
- * @param words instruction words from `pc` on
- * @param pc address of the first, below 2^53, a multiple of 4
- * @returns undefined when not even the first instruction can be compiled
- */
-export function compileRegion(words: readonly number[], pc: number): CompiledRegion | undefined {
-  const code: { readonly word: number; readonly description: Description; readonly statics: Record<string, number> }[] =
-    [];
-  for (const word of words) {
-    const decoded = decode(word);
-    if (decoded === undefined) break;
-    const { description, statics } = decoded;
-    if (!COMPILABLE.has(description) && !BRANCHES_WITHIN.has(description.name)) break;
-    code.push({ word, description, statics });
-    if (description.name === "B" || description.name === "BL") break;
-  }
-  if (code.length === 0) return undefined;
+export interface RegionOptions {
+  readonly graph: Graph;
+  /** By offset of the page, a multiple of 4096. */
+  readonly page: (offset: number) => CodePage;
+  readonly helper: (name: string, make?: (module: ModuleBuilder) => Callable) => Callable;
+  readonly dispatchWord: (word: number) => number;
+}
 
-  const module = new ModuleBuilder();
-  module.importMemory("env", "memory", { min: 1, max: 65536, shared: true });
-  const helpers = new Map<string, Callable>();
-  const helper = (name: string, make: (module: ModuleBuilder) => Callable) => {
-    const made = helpers.get(name) ?? make(module);
-    helpers.set(name, made);
-    return made;
-  };
+/** What compiling gives beside the function. */
+export interface Region {
+  readonly f: RegionFunction;
+  readonly entries: readonly { readonly offset: number; readonly number: number; readonly need: number }[];
+}
 
-  const body = (f: FunctionBuilder, s: Expr<I32>, known?: RegionLocals): RegionLocals => {
-    const locals = new RegionLocals(f);
-    // a first pass finds the registers that the code names; the second loads them before and stores them after
-    for (const offset of known?.registers.keys() ?? []) f.set(locals.register(offset), load("i64", s, offset));
-    for (const word of known?.flags.keys() ?? [])
-      f.set(locals.flag(word), load(word === "C" ? "i32" : "i64", s, FLAGS[word]) as Expr<I32 | I64>);
-    const budget = f.local(I32);
-    const to = f.local(I64);
-    f.set(budget, load("i32", s, L.BUDGET));
+const pageOf = (offset: number) => offset & -4096;
+/** Choices among so many heads are comparisons, among more a br_table. */
+const FEW = 3;
 
-    f.block((leave) => {
-      const exit = (target: number, retired: number) => {
-        f.set(budget, sub(budget, retired));
-        f.set(to, i64(target));
-        f.br(leave);
-      };
-      f.loop((start) => {
-        for (const [i, instruction] of code.entries())
-          emitInstruction(f, s, locals, instruction, i, { exit, start, budget });
-        exit(pc + 4 * code.length, code.length);
-      });
-    });
-    for (const [offset, local] of locals.registers) f.store("i64", s, local, offset);
-    for (const [word, local] of locals.flags) f.store(word === "C" ? "i32" : "i64", s, local, FLAGS[word]);
-    f.store("i64", s, to, L.PC);
-    f.store("i32", s, budget, L.BUDGET);
-    return locals;
-  };
+interface Target {
+  readonly label: Label;
+  /** Several heads: `next` must say which. */
+  readonly several: boolean;
+}
 
-  const emitInstruction = (
-    f: FunctionBuilder,
-    s: Expr<I32>,
-    locals: RegionLocals,
-    { word, description, statics }: (typeof code)[number],
-    index: number,
-    flow: { exit: (target: number, retired: number) => void; start: Label; budget: ReturnType<typeof f.local<I32>> },
-  ) => {
-    const at = pc + 4 * index;
-    const operands = description.operands(new Word<string>(description.pattern, i32(word), (e) => e));
-    const exits = {
-      abandon: () => flow.exit(at, index),
-      branch: (displacement: number) => {
-        if (at + displacement !== pc) {
-          flow.exit(at + displacement, index + 1);
-          return;
-        }
-        const left = sub(flow.budget, index + 1);
-        f.if(or(leS(left, 0), load("i32", s, L.PENDING)), () => flow.exit(pc, index + 1));
-        f.set(flow.budget, left);
-        f.br(flow.start);
+class RegionCompiler {
+  readonly #options: RegionOptions;
+  readonly #f: RegionFunction;
+  readonly #s: Local<I32>;
+  readonly #base: Local<I64>;
+  readonly #budget: Local<I32>;
+  /** Id of the block to go on with, where a label leads to several; the entry at first. */
+  readonly #next: Local<I32>;
+  /** Offset of PC when the region is left. */
+  readonly #exitOffset: Local<I32>;
+  readonly #tlbSet: Local<I32>;
+  readonly #spAlign: Local<I32>;
+  readonly #registers: RegionRegisters;
+  readonly #context: RegionContext;
+  readonly #heads: ReadonlySet<Block>;
+  readonly #longest = new Map<Block, number>();
+  readonly #targets = new Map<Block, Target>();
+  /** What is known of the flags where a block begins. */
+  readonly #known = new Map<Block, KnownForm>();
+  readonly #nodes: readonly Node[];
+  #leave: Label | undefined;
+  #leaveAtPc: Label | undefined;
+  #block: Block | undefined;
+  #index = 0;
+
+  constructor(name: string, options: RegionOptions) {
+    this.#options = options;
+    const { graph } = options;
+    const f = new RegionFunction(name, REGION_PARAMS, [I32]);
+    this.#f = f;
+    this.#s = f.param<I32>(0);
+    this.#base = f.param<I64>(1);
+    this.#budget = f.param<I32>(2);
+    this.#next = f.param<I32>(3);
+    this.#exitOffset = f.local(I32);
+    this.#tlbSet = f.local(I32);
+    this.#spAlign = f.local(I32);
+    this.#registers = new RegionRegisters(f);
+    this.#context = new RegionContext({
+      f,
+      state: this.#s,
+      base: this.#base,
+      tlbSet: this.#tlbSet,
+      spAlign: this.#spAlign,
+      registers: this.#registers,
+      helper: options.helper,
+      dispatchWord: options.dispatchWord,
+      flow: {
+        abandon: () => this.#exit(this.#instruction.offset, this.#index),
+        branch: () => this.#branch(),
+        branchIf: (condition) => this.#branchIf(condition),
+        branchTo: (target) => this.#branchTo(target),
       },
-    };
-    description.execute(new RegionContext(f, s, locals, { operands, pc: at, word }, exits, helper), statics);
-  };
-
-  module.func(
-    "region",
-    [I32],
-    [],
-    (f, s) => {
-      const scratch = module.scratchFunction([I32], []);
-      body(f, s, body(scratch, scratch.param<I32>(0)));
-    },
-    { export: true },
-  );
-  try {
-    return { bytes: module.encode(), length: code.length };
-  } catch (error) {
-    if (error instanceof NotCompilable) return undefined;
-    throw error;
+    });
+    this.#nodes = structure(graph.blocks, graph.entries);
+    this.#heads = loopHeads(this.#nodes);
   }
+
+  compile(): Region {
+    const f = this.#f;
+    const s = this.#s;
+    const { graph } = this.#options;
+    for (const block of graph.blocks)
+      for (const instruction of block.instructions) this.#registers.declare(instruction);
+    f.set(this.#tlbSet, load("i32", s, L.TLB_SET));
+    f.set(this.#spAlign, load("i32", s, L.SP_ALIGN));
+    for (const [offset, local] of this.#registers.locals) f.set(local, load("i64", s, offset));
+
+    f.block((leaveAtPc) => {
+      this.#leaveAtPc = leaveAtPc;
+      f.block((leave) => {
+        this.#leave = leave;
+        this.#sequence(this.#nodes, graph.entries.length > 1 ? graph.entries : undefined);
+        f.unreachable();
+      });
+      f.store("i64", s, add(this.#base, toI64S(this.#exitOffset)), L.PC);
+    });
+    for (const offset of this.#registers.written) f.store("i64", s, this.#registers.get(offset), offset);
+    const { form, a, b, carry } = this.#context.locals;
+    f.plainIf(form, () => f.call(this.#options.helper("lazyStore"), [s, form, a, b, carry]));
+    f.return(this.#budget);
+    f.unreachable();
+    return {
+      f,
+      entries: graph.entries.map((block) => ({ offset: block.offset, number: block.id, need: this.#way(block) })),
+    };
+  }
+
+  /** Instructions on the longest way from the start of a block to the next look at the budget. */
+  #way(block: Block): number {
+    const known = this.#longest.get(block);
+    if (known !== undefined) return known;
+    let rest = 0;
+    for (const next of block.successors) if (!this.#heads.has(next)) rest = Math.max(rest, this.#way(next));
+    const way = block.instructions.length + rest;
+    this.#longest.set(block, way);
+    return way;
+  }
+
+  // ------------------------------------------------------------------------------------------- order and labels
+
+  /** Nodes one after the other; `from`: control arrives with `next` set to one of these heads, not at the first node. */
+  #sequence(nodes: readonly Node[], from?: readonly Block[]): void {
+    const f = this.#f;
+    const first = from === undefined ? 1 : 0;
+    const hidden: [Block, Target | undefined][] = [];
+    const labels: Label[] = [];
+    const open = (i: number): void => {
+      if (i < first) {
+        if (from === undefined) this.#node(nodes[0] as Node);
+        else this.#choose(nodes, labels, from);
+        return;
+      }
+      f.block((label) => {
+        labels[i] = label;
+        const heads = headsOf(nodes[i] as Node);
+        for (const head of heads) {
+          // a head of the loop around is reached by starting that loop again
+          if (from?.includes(head) === true && this.#targets.has(head)) continue;
+          hidden.push([head, this.#targets.get(head)]);
+          this.#targets.set(head, { label, several: heads.length > 1 });
+        }
+        open(i - 1);
+      });
+      this.#node(nodes[i] as Node);
+    };
+    open(nodes.length - 1);
+    for (const [head, target] of hidden.reverse())
+      if (target === undefined) this.#targets.delete(head);
+      else this.#targets.set(head, target);
+  }
+
+  /** To the node whose head `next` names. */
+  #choose(nodes: readonly Node[], labels: readonly Label[], from: readonly Block[]): void {
+    const f = this.#f;
+    const labelOf = (head: Block) => labels[nodes.findIndex((node) => headsOf(node).includes(head))] as Label;
+    const [fallback, ...others] = from as [Block, ...Block[]];
+    if (from.length <= FEW) {
+      for (const head of others) f.brIf(eq(this.#next, head.id), labelOf(head));
+      f.br(labelOf(fallback));
+      return;
+    }
+    const byId: Label[] = [];
+    const last = Math.max(...from.map((head) => head.id));
+    for (let id = 0; id <= last; id++) byId.push(labelOf(from.find((head) => head.id === id) ?? fallback));
+    f.brTable(this.#next, byId, labelOf(fallback));
+  }
+
+  #node(node: Node): void {
+    if (node.kind === "block") {
+      this.#emitBlock(node.block);
+      return;
+    }
+    const f = this.#f;
+    const { heads } = node;
+    const several = heads.length > 1;
+    f.loop((label) => {
+      const hidden = heads.map((head) => [head, this.#targets.get(head)] as const);
+      for (const head of heads) this.#targets.set(head, { label, several });
+      this.#checkBudget(heads);
+      this.#sequence(node.body, several ? heads : undefined);
+      for (const [head, target] of hidden)
+        if (target === undefined) this.#targets.delete(head);
+        else this.#targets.set(head, target);
+      f.unreachable();
+    });
+  }
+
+  #checkBudget(heads: readonly Block[]): void {
+    const [first, ...others] = heads as [Block, ...Block[]];
+    const way = Math.max(...heads.map((head) => this.#way(head)));
+    let at: Expr<I32> = i32(first.offset);
+    for (const head of others) at = select(eq(this.#next, head.id), i32(head.offset), at);
+    this.#f.plainIf(leS(this.#budget, way), () => this.#leaveAt(at));
+  }
+
+  // ---------------------------------------------------------------------------------------------------- leaving
+
+  #leaveAt(offset: Expr<I32>): void {
+    this.#f.set(this.#exitOffset, offset);
+    this.#f.br(this.#leave as Label);
+  }
+  /** With PC at `offset`, after so many instructions of the block that the budget does not know of. */
+  #exit(offset: number, retired = 0): void {
+    this.#f.set(this.#budget, sub(this.#budget, retired));
+    this.#leaveAt(i32(offset));
+  }
+
+  // ----------------------------------------------------------------------------------------------------- blocks
+
+  get #instruction(): Instruction {
+    return (this.#block as Block).instructions[this.#index] as Instruction;
+  }
+
+  #emitBlock(block: Block): void {
+    const f = this.#f;
+    const context = this.#context;
+    this.#block = block;
+    context.beginBlock();
+    context.known = this.#heads.has(block) || block.isEntry ? undefined : this.#known.get(block);
+    const { instructions, end } = block;
+    const count = instructions.length;
+    for (this.#index = 0; this.#index < count; this.#index++) {
+      const instruction = this.#instruction;
+      const branches = instruction.description.flow !== Flow.NEXT;
+      if (this.#index === count - 1) {
+        if (!branches) context.execute(instruction);
+        f.set(this.#budget, sub(this.#budget, count));
+        if (branches) context.execute(instruction);
+      } else context.execute(instruction);
+    }
+    this.#index = 0;
+    if (end.kind === "leave") this.#exit(end.at);
+    else if (end.kind === "jump" && instructions[count - 1]?.description.flow === Flow.NEXT) this.#go(end.to);
+  }
+
+  /** The place to go on at, when the region has it. */
+  #to(offset: number): Block | undefined {
+    return this.#options.graph.at.get(offset);
+  }
+
+  /** From the end of the current block to `offset`. */
+  #go(offset: number): void {
+    const f = this.#f;
+    const to = this.#to(offset);
+    if (to === undefined) {
+      this.#exit(offset);
+      return;
+    }
+    if (this.#crosses(to)) f.plainIf(this.#isElsewhere(to), () => this.#exit(offset));
+    this.#jump(to);
+  }
+  #jump(to: Block): void {
+    const f = this.#f;
+    const target = this.#targets.get(to);
+    if (target === undefined) throw new Error(`BUG: no way to the block at ${to.offset}`);
+    const { known } = this.#context;
+    this.#known.set(to, this.#known.has(to) ? meet(this.#known.get(to), known) : simple(known));
+    if (target.several) f.set(this.#next, to.id);
+    f.br(target.label);
+  }
+  #crosses(to: Block): boolean {
+    return pageOf(to.offset) !== pageOf((this.#block as Block).instructions.at(-1)?.offset as number);
+  }
+  /** Whether fetching at the block's page gives something else than what was compiled. */
+  #isElsewhere(to: Block): Expr<I32> {
+    const { slot, version } = this.#options.page(pageOf(to.offset));
+    const page = add(this.#base, pageOf(to.offset));
+    const entry = this.#f.temp(add(this.#tlbSet, and(toI32(shrU(page, 8)), 0x3ff0)));
+    return or(
+      or(ne(load("i64", entry, TLB.FETCH), page), ne(load("i32", entry, TLB.FETCH + 12), slot)),
+      ne(load("i32", i32(slot), CODE_PAGE.REGION_VERSION), version),
+    );
+  }
+
+  #branch(): void {
+    const { end } = this.#block as Block;
+    if (end.kind !== "jump" && end.kind !== "call") throw new Error("BUG: a branch that ends no block");
+    this.#go(end.to);
+  }
+
+  #branchIf(condition: Expr<I32>): void {
+    const { end } = this.#block as Block;
+    if (end.kind !== "branch") throw new Error("BUG: a conditional branch that ends no block");
+    const f = this.#f;
+    const known = constValue(condition);
+    if (known !== undefined) {
+      this.#go(known !== 0 ? end.to : end.next);
+      return;
+    }
+    f.plainIf(condition, () => this.#go(end.to));
+    this.#go(end.next);
+  }
+
+  /** BR, BLR and RET: to where calls within the region come back, else out. */
+  #branchTo(target: Expr<I64>): void {
+    const f = this.#f;
+    for (const site of (this.#block as Block).returns) {
+      const isThere = eq(target, add(this.#base, site.offset));
+      f.plainIf(isThere, () => {
+        if (this.#crosses(site)) f.plainIf(this.#isElsewhere(site), () => this.#exit(site.offset));
+        this.#jump(site);
+      });
+    }
+    f.store("i64", this.#s, target, L.PC);
+    f.br(this.#leaveAtPc as Label);
+  }
+}
+
+/** What a way into a block may hand over: choices are for the block that they were made in. */
+function simple(known: KnownForm): KnownForm {
+  return known === undefined || "chosen" in known ? undefined : known;
+}
+
+/** Generate the function of a region. */
+export function compileRegion(name: string, options: RegionOptions): Region {
+  return new RegionCompiler(name, options).compile();
 }

@@ -21,6 +21,8 @@ export interface Machine {
   pesOf(vmid: number): readonly PeCore[];
   /** Notice what changed around the backend since the last run. */
   beforeRun(): void;
+  /** After each call of `execute`. */
+  afterExecute(): void;
   /** Account for retired instructions. */
   retire(instructions: number): void;
   /** Instructions that may run before the counter reaches `deadline`; at least 1. `slice` bounds it when time is the host's. */

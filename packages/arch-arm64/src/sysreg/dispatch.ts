@@ -35,7 +35,7 @@ import {
 import { dispatchIndex, type SystemRegister } from "./table.ts";
 
 /** Fields of a dispatch word. Bits 9:0 are the slot, 20:16 the trap group, 27:24 the inline kind. */
-const D = {
+export const D = {
   READ_EL0: 1 << 10,
   READ_EL1: 1 << 11,
   WRITE_EL0: 1 << 12,
@@ -46,7 +46,7 @@ const D = {
 } as const;
 
 /** Registers that live elsewhere in the state block. */
-const INLINE = [
+export const INLINE = [
   "",
   "NZCV",
   "DAIF",

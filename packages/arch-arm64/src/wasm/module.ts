@@ -16,7 +16,7 @@
  * ```
  *
  * Bodies run when the module is encoded, so functions may call one another in any order, and functions may be
- * defined while bodies run. Imports must be declared before.
+ * defined while bodies run. Imports must be declared before. `adopt` takes a function that was written elsewhere.
  */
 import { ByteBuffer, type F32, type F64, I32, I64, type V128, VALUE_TYPE_NAME, type ValueType } from "./encoding.ts";
 import { type Callable, type Expr, emitExpr, f64, GlobalRef, i32, i64, type Local } from "./expr.ts";
@@ -54,7 +54,7 @@ interface Definition {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
   body: AnyBody | undefined;
-  /** Made when the module is encoded. */
+  /** Made when the module is encoded, or adopted. */
   builder?: FunctionBuilder;
 }
 
@@ -152,6 +152,13 @@ export class ModuleBuilder {
     definition.body = body;
   }
 
+  /** A function whose body exists already. Of the module's functions it may call imported ones only. */
+  adopt(builder: FunctionBuilder): FunctionRef {
+    const ref = this.declare(builder.name, builder.params, builder.results);
+    (this.#functions.at(-1) as Definition).builder = builder;
+    return ref;
+  }
+
   global<T extends I32 | I64 | F64>(type: T, initial: number | bigint, mutable = true): GlobalRef<T> {
     const out = new ByteBuffer(16);
     out.byte(type);
@@ -190,6 +197,7 @@ export class ModuleBuilder {
     // A body may define more functions (shared helpers made on first use), so the length is read each time.
     for (let i = 0; i < this.#functions.length; i++) {
       const definition = this.#functions[i] as Definition;
+      if (definition.builder !== undefined) continue;
       if (definition.body === undefined) throw new Error(`wasm function ${definition.name} has no body`);
       const f = new FunctionBuilder(definition.name, definition.params, definition.results);
       definition.body(f, ...definition.params.map((_, p) => f.param(p)));

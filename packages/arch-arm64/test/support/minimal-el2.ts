@@ -13,7 +13,7 @@ import {
   type PeState,
   type PhysicalMemory,
 } from "@gunyah-ts/kernel";
-import { type Arm64Backend, createArm64Backend } from "../../src/backend.ts";
+import { type Arm64Backend, type Arm64BackendOptions, createArm64Backend } from "../../src/backend.ts";
 import type { CpuModelName } from "../../src/cpu/models.ts";
 
 export const DRAM_BASE = 0x4000_0000;
@@ -46,6 +46,8 @@ export interface MinimalEl2Options {
   /** CPUs that PSCI CPU_ON can start, 1 unless given. */
   readonly cpus?: number;
   readonly onConsole?: (text: string) => void;
+  /** Tier and bounds of the JIT. */
+  readonly backend?: Pick<Arm64BackendOptions, "tier" | "jit">;
 }
 
 export class MinimalEl2 {
@@ -79,6 +81,7 @@ export class MinimalEl2 {
       clock: this.clock,
       entropy: createSeededEntropy("minimal EL2"),
       ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+      ...options.backend,
     });
     this.#buildStage2();
     this.pes = Array.from({ length: options.cpus ?? 1 }, (_, n) => this.createPe(0x8000_0000n | BigInt(n)));

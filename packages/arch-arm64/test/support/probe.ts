@@ -1,8 +1,7 @@
 /** The stage for `test/system/probe.s`: one PE at EL1 or EL0, its page tables in DRAM, and what came of one instruction. */
 import { readFileSync } from "node:fs";
-import { type Clock, type Pe, PeExit } from "@gunyah-ts/kernel";
-import type { CpuModelName } from "../../src/cpu/models.ts";
-import { DRAM_BASE, MinimalEl2 } from "./minimal-el2.ts";
+import { type Pe, PeExit } from "@gunyah-ts/kernel";
+import { DRAM_BASE, MinimalEl2, type MinimalEl2Options } from "./minimal-el2.ts";
 
 const here = (name: string) => new URL(`../system/${name}`, import.meta.url);
 const BINARY = readFileSync(here("probe.bin"));
@@ -61,7 +60,7 @@ export class Stage {
   readonly el2: MinimalEl2;
   readonly pe: Pe;
 
-  constructor(options: { readonly clock?: Clock; readonly cpu?: CpuModelName } = {}) {
+  constructor(options: Pick<MinimalEl2Options, "clock" | "cpu" | "backend"> = {}) {
     this.el2 = new MinimalEl2({ guestBytes: 16 << 20, reservedBytes: 32 << 20, ...options });
     this.pe = this.el2.pe;
     this.el2.physical.write(CODE, BINARY);

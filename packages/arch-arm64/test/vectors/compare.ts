@@ -17,9 +17,13 @@ export function disassemble(word: number, pc: number): string {
 }
 
 export class Compare {
-  readonly #replay = new Replay();
+  readonly #replay: Replay;
   readonly #state = new DataView(new ArrayBuffer(FIELD.BYTES));
   readonly #expected = new DataView(new ArrayBuffer(FIELD.BYTES));
+
+  constructor(replay = new Replay()) {
+    this.#replay = replay;
+  }
 
   /** A message with word, text and the fields that differ; undefined when the case is as recorded. */
   run(group: string, c: VectorCase): string | undefined {
