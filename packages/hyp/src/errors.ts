@@ -9,6 +9,7 @@ export const HYP_ERRORS = {
   BUG_HYP_CARVE_OUT: "The carve-out is not in DRAM.",
   BUG_HYP_HYPERCALL: "A hypercall has two handlers.",
   BUG_HYP_MEMDB: "An ownership change that must succeed was refused.",
+  HYP_HOST_CRASHED: "A CPU of the host VM cannot go on, and the machine with it.",
   HYP_INTERRUPT_IGNORED: "A native program returned from interrupt() without acknowledging what is signalled.",
   BUG_HYP_MAINTENANCE: "A maintenance interrupt of the virtual GIC stays asserted.",
   BUG_HYP_OWNERSHIP: "A hypercall broke the ownership invariant, or it does not hold at the end.",

@@ -18,7 +18,7 @@ import type {
   VmInfo,
   VmMemory,
 } from "@gunyah-ts/kernel";
-import { assertModel, bug } from "@gunyah-ts/kernel";
+import { assertModel, bug, ModelError } from "@gunyah-ts/kernel";
 import { checkBoard, createRootVm, type RootVm } from "./boot/root-vm.ts";
 import { HypCore } from "./core.ts";
 import { installCore } from "./hypercall/install.ts";
@@ -91,6 +91,7 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
   readonly busFrame: VdeviceFrame | undefined;
   readonly #board: BoardConfig;
   readonly #cpus: CpuLoop | undefined;
+  readonly #onCrash: HypervisorOptions["onCrash"];
   #root: RootVm | undefined;
   #pes = 0;
 
@@ -111,6 +112,7 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     });
     this.busFrame = options.bus === undefined ? undefined : busFrame(options.bus);
     const { onCrash } = options;
+    this.#onCrash = onCrash;
     if (onCrash !== undefined)
       this.#cpus = new CpuLoop({ clock, schedule: (budget) => this.scheduler.schedule(budget), onCrash });
     this.traps = new TrapDispatch(this.core, new SmcccRouter(this.core, this.secureMonitors));
@@ -155,6 +157,12 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
 
   memoryOf(vmid: number): VmMemory {
     return new StreamMemory(this.core, this.memory, vmid, this.domainOf(vmid));
+  }
+
+  hostCrashed(vcpu: Vcpu, why: string): void {
+    const pc = (vcpu.engine as PeEngine).pe.read("ELR_EL2").toString(16);
+    const error = new ModelError("HYP_HOST_CRASHED", `CPU ${vcpu.index} of the host, PC 0x${pc}: ${why}`);
+    this.#onCrash?.(error);
   }
 
   domainOf(vmid: number): number {

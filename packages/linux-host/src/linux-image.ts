@@ -11,7 +11,7 @@ const RNG_SEED_BYTES = 32;
  * Lay out a host's kernel and initramfs as the arm64 boot protocol wants them: the kernel at the board's `hostEntry`, the
  * initramfs behind it, and the device tree completed.
  *
- * Errors: IMAGE_* of @gunyah-ts/boot-image
+ * Errors: HOST_ENTRY, IMAGE_* of @gunyah-ts/boot-image
  * Source: Linux Documentation/arch/arm64/booting.rst
  */
 export async function loadLinux(
@@ -20,11 +20,18 @@ export async function loadLinux(
   devices: readonly PlacedDevice[],
   entropy: Entropy,
 ): Promise<HostLoad> {
-  const { segments } = await loadKernel(config.kernel, {
-    ramBase: board.hostEntry,
-    address: board.hostEntry,
-    flat: config.flat,
-  });
+  const { hostEntry } = board;
+  const { entry, segments } = await loadKernel(
+    config.kernel,
+    config.flat === true ? { ramBase: hostEntry, address: hostEntry, flat: true } : { ramBase: hostEntry },
+  );
+  if (entry !== hostEntry)
+    throw new ModelError(
+      "HOST_ENTRY",
+      `the host's kernel starts at 0x${entry.toString(16)}, the board starts it at hostEntry 0x${hostEntry.toString(16)}; ` +
+        "build it for that address, or give the board another hostEntry",
+      { path: "soc.hostEntry" },
+    );
   const initrd = config.initrd === undefined ? undefined : placeInitrd(config.initrd, segments);
   const rngSeed = new Uint8Array(RNG_SEED_BYTES);
   const kaslrSeed = new Uint8Array(8);

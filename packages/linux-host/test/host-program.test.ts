@@ -3,31 +3,18 @@
  * register of every call.
  */
 import { readFileSync } from "node:fs";
-import { archArm64 } from "@gunyah-ts/arch-arm64";
-import { firmware } from "@gunyah-ts/firmware";
-import { hyp } from "@gunyah-ts/hyp";
-import { BoardPower, createMachine, Hypervisor, use } from "@gunyah-ts/kernel";
-import { rm } from "@gunyah-ts/rm";
-import { ProgramConsole, vmmDevices } from "@gunyah-ts/vmm";
+import { Hypervisor } from "@gunyah-ts/kernel";
 import { expect, it } from "vitest";
-import { hostEnd, LinuxHostService, linuxHost } from "../src/index.ts";
-import { board } from "./board.ts";
+import { machineOf } from "./support.ts";
 
 const kernel = new Uint8Array(readFileSync(new URL("./programs/host/host.bin", import.meta.url)));
 
 async function run(clock: "virtual" | "host") {
-  const machine = await createMachine({
-    soc: board(2),
-    plugins: [archArm64, use(hyp, { checkOwnership: true }), rm, firmware, linuxHost, ...vmmDevices],
-    clock,
-    host: { kernel },
-  });
-  const console = new ProgramConsole();
-  machine.get(LinuxHostService).connect(console);
+  const { machine, console, end: ended } = await machineOf({ kernel }, { cpus: 2, clock });
   const { inspect } = machine.get(Hypervisor);
   await machine.start();
   const before = inspect.usage();
-  const end = await hostEnd(machine.get(BoardPower));
+  const end = await ended;
   const after = inspect.usage();
   const [host] = inspect.vms().filter(({ vmid }) => vmid === 3);
   const ownership = inspect.checkOwnership();

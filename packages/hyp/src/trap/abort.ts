@@ -59,6 +59,11 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
     vcpu.fault();
     return;
   }
+  if (vcpu.isHlos && engine.deadEnd.isReached(pe.read("ELR_EL2"), pe.retired)) {
+    const address = `0x${pe.faultIpa.toString(16)}`;
+    vcpu.fault(`aborts at ${address}, and its exception vector leads there again`);
+    return;
+  }
   injectAbort(pe, isData);
 }
 

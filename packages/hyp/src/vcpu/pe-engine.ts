@@ -6,6 +6,7 @@
 import { bug, type ClockTimer, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } from "@gunyah-ts/kernel";
 import { Registers } from "../hypercall/registers.ts";
 import { VirtualTimer } from "../timer/virtual-timer.ts";
+import { DeadEnd } from "../trap/dead-end.ts";
 import { type ListRegisters, RefillWhen } from "../vgic/list-registers.ts";
 import { Stage2Access } from "./address-space.ts";
 import { Block } from "./block.ts";
@@ -74,6 +75,7 @@ export class PeEngine implements Engine {
   readonly #timer: VirtualTimer;
   #event: ClockTimer | undefined;
   readonly #gone: () => void;
+  readonly deadEnd = new DeadEnd();
   #disposed = false;
   #running = false;
 

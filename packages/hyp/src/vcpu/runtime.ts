@@ -19,6 +19,8 @@ export interface VcpuRuntime {
   readonly secureMonitors: readonly SecureMonitor[];
   /** Device memory of the SoC as the host VM sees it. Undefined on a board without devices. */
   readonly busFrame: VdeviceFrame | undefined;
+  /** A vCPU of the host VM cannot go on. */
+  hostCrashed(vcpu: Vcpu, why: string): void;
   /** Security domain of a VM's accesses, for SoC access control. */
   domainOf(vmid: number): number;
   /**

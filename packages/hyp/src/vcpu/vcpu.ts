@@ -296,10 +296,11 @@ export class Vcpu extends HypObject implements Caller {
     this.vpmGroup?.exited(this);
   }
 
-  /** An unrecoverable fault: it never runs again unless it is killed. */
-  fault(): void {
+  /** An unrecoverable fault: it never runs again unless it is killed. The host's takes the machine with it. */
+  fault(why = "took an exception that no VM can cause"): void {
     this.block(Block.VCPU_FAULT);
     this.haltVirq.assert(true);
+    if (this.isHlos) this.runtime.hostCrashed(this, why);
   }
 
   /** vcpu_register_write. @returns GunyahError: OBJECT_STATE when killed, BUSY when not off, else `InitialContext.write` */
