@@ -5,11 +5,13 @@
  */
 import {
   type Arithmetic,
+  BF16_FORMAT,
   type CompareMask,
   F16_FORMAT,
   F32_FORMAT,
   F64_FORMAT,
   FpArithmetic,
+  FpBfloat,
   FpCompare,
   FpConvert,
   FpCore,
@@ -35,13 +37,14 @@ import type { Context } from "./context.ts";
 import type { Slot } from "./description.ts";
 import { lane } from "./simd-lanes.ts";
 
-export const FORMAT = [undefined, F16_FORMAT, F32_FORMAT, F64_FORMAT] as unknown as readonly FpFormat[];
+const FORMAT = [undefined, F16_FORMAT, F32_FORMAT, F64_FORMAT] as unknown as readonly FpFormat[];
 
 interface Fpu {
   readonly arithmetic: FpArithmetic;
   readonly compare: FpCompare;
   readonly convert: FpConvert;
   readonly estimate: FpEstimate;
+  readonly bfloat: FpBfloat;
 }
 /** One set of functions a module. */
 const units = new WeakMap<ModuleBuilder, Fpu>();
@@ -54,13 +57,14 @@ function fpuOf(module: ModuleBuilder): Fpu {
     compare: new FpCompare(core),
     convert: new FpConvert(core),
     estimate: new FpEstimate(core),
+    bfloat: new FpBfloat(core),
   };
   units.set(module, fpu);
   return fpu;
 }
 const helper = (c: Context, name: string, make: (fpu: Fpu) => Callable): Callable =>
   c.helper(`fp.${name}`, (module) => make(fpuOf(module)));
-const formatOf = (size: number): FpFormat => FORMAT[size] as FpFormat;
+export const formatOf = (size: number): FpFormat => FORMAT[size] as FpFormat;
 
 /** The operations, as values. Operands and results are bit patterns in the low bits of an i64. */
 export const fp = {
@@ -170,6 +174,43 @@ export const fp = {
       a,
       rounding,
       i32(exact ? 1 : 0),
+    ),
+  /** FRINT32X and the like: integers of `width` bits; what does not fit is the most negative one. */
+  roundIntN: (c: Context, size: number, width: 32 | 64, a: Expr<I64>, rounding: Expr<I32>): Expr<I64> =>
+    call(
+      helper(c, `roundInt${width}.${size}`, (u) => u.convert.roundIntN(formatOf(size), width)),
+      c.state,
+      a,
+      rounding,
+    ),
+  /** FJCVTZS: the word in bits 31:0, Z in bit 32. */
+  toInt32Js: (c: Context, a: Expr<I64>): Expr<I64> =>
+    call(
+      helper(c, "toInt32Js", (u) => u.convert.toInt32Js()),
+      c.state,
+      a,
+    ),
+  /** Half to single precision without flags: operands of FMLAL. */
+  widenHalf: (c: Context, a: Expr<I64>): Expr<I64> =>
+    call(
+      helper(c, "widenHalf", (u) => u.convert.widenHalf()),
+      c.state,
+      a,
+    ),
+  /** Single precision to BFloat16. */
+  toBfloat: (c: Context, a: Expr<I64>): Expr<I64> =>
+    call(
+      helper(c, "convert.bf16", (u) => u.convert.format(formatOf(2), BF16_FORMAT)),
+      c.state,
+      a,
+    ),
+  /** A single plus the products of two pairs of BFloat16. */
+  bfDotAdd: (c: Context, accumulator: Expr<I32>, a: Expr<I32>, b: Expr<I32>): Expr<I32> =>
+    call(
+      helper(c, "bf.dotAdd", (u) => u.bfloat.dotAdd()),
+      accumulator,
+      a,
+      b,
     ),
   neg: (size: number, a: Expr<I64>): Expr<I64> => xor(a, formatOf(size).sign),
   abs: (size: number, a: Expr<I64>): Expr<I64> => and(a, formatOf(size).sign - 1n),

@@ -1,14 +1,11 @@
 /**
  * Addition, multiplication, division, square root and fused multiply-add.
  *
- * Every operation first tries WebAssembly's own arithmetic, which rounds to nearest: it stands when FPCR asks for
- * nothing else, when the result is far from the limits of the format, and when IXC is already set or the rounding
- * error is known cheaply (the error of a sum by TwoSum; whether a product is exact by the length of its factors).
- * Everything else takes the integer path.
+ * Operations of single and double precision first try WebAssembly's own arithmetic (`fast.ts`). Everything else takes the
+ * integer path.
  *
  * Source: DDI 0487 K.a, J1.3 shared/functions/float: FPAdd, FPMul, FPMulX, FPDiv, FPSqrt, FPMulAdd, FPRecipStepFused, FPRSqrtStepFused.
  */
-import { L } from "../state/layout.ts";
 import {
   add,
   and,
@@ -20,8 +17,7 @@ import {
   emitExpr,
   eq,
   eqz,
-  type F32,
-  F64,
+  type F64,
   type FunctionBuilder,
   type FunctionRef,
   gtS,
@@ -30,7 +26,6 @@ import {
   i32,
   i64,
   type Local,
-  load,
   ltS,
   ltU,
   mul,
@@ -47,35 +42,23 @@ import {
   xor,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { F32_FORMAT, F64_FORMAT, FPCR, FPSR, type FpFormat } from "./format.ts";
-
-type Float = Expr<F32> | Expr<F64>;
-const asFloat = (format: FpFormat, a: Expr<I64>): Float =>
-  format.bits === 64 ? convert("f64.reinterpret_i64", a) : convert("f32.reinterpret_i32", toI32(a));
-const asBits = (a: Float): Expr<I64> =>
-  a.type === F64
-    ? convert("i64.reinterpret_f64", a as Expr<F64>)
-    : toI64U(convert("i32.reinterpret_f32", a as Expr<F32>));
-const asDouble = (a: Float): Expr<F64> =>
-  a.type === F64 ? (a as Expr<F64>) : convert("f64.promote_f32", a as Expr<F32>);
-const fadd = (a: Float, b: Float) => add(a as Expr<F64>, b as Expr<F64>) as Float;
-const fsub = (a: Float, b: Float) => sub(a as Expr<F64>, b as Expr<F64>) as Float;
-const fmul = (a: Float, b: Float) => mul(a as Expr<F64>, b as Expr<F64>) as Float;
-const fdiv = (a: Float, b: Float) => div(a as Expr<F64>, b as Expr<F64>) as Float;
-const feq = (a: Float, b: Float) => eq(a as Expr<F64>, b as Expr<F64>);
-const temp = (f: FunctionBuilder, a: Float) => f.temp(a as Expr<F64>) as Float;
+import { asDouble, asFloat, type Float, FpFast, fadd, fdiv, feq, fmul, fsub, temp } from "./fast.ts";
+import { FPSR, type FpFormat } from "./format.ts";
 
 export const ARITHMETIC = ["add", "sub", "mul", "mulx", "div"] as const;
 export type Arithmetic = (typeof ARITHMETIC)[number];
 
 export class FpArithmetic {
   readonly core: FpCore;
+  readonly #fast: FpFast;
   constructor(core: FpCore) {
     this.core = core;
+    this.#fast = new FpFast(core);
   }
 
-  /** (s, a, b) -> result, for single and double precision. */
+  /** (s, a, b) -> result. Half precision has no fast path: WebAssembly has no such arithmetic. */
   binary(op: Arithmetic, format: FpFormat): FunctionRef {
+    if (format.bits === 16) return this.#slow(op, format);
     return this.core.define(`${op}.${format.name}`, [I32, I64, I64], [I64], (f, p0, p1, p2) => {
       const s = p0 as Local<I32>;
       const a = p1 as Local<I64>;
@@ -83,7 +66,7 @@ export class FpArithmetic {
       const x = temp(f, asFloat(format, a));
       const y = temp(f, asFloat(format, b));
       const r = temp(f, op === "add" ? fadd(x, y) : op === "sub" ? fsub(x, y) : op === "div" ? fdiv(x, y) : fmul(x, y));
-      this.#fast(
+      this.#fast.attempt(
         f,
         s,
         format,
@@ -97,7 +80,7 @@ export class FpArithmetic {
           // a product is exact when it fits; a quotient when quotient times divisor is exact and gives the dividend
           const [u, v, w] = op === "div" ? [r, y, x] : [x, y, r];
           if (format.bits === 32) return feq(fmul(asDouble(u), asDouble(v)) as Float, asDouble(w));
-          return this.#exactProduct(f, u as Expr<F64>, v as Expr<F64>, w as Expr<F64>);
+          return this.#fast.exactProduct(f, u as Expr<F64>, v as Expr<F64>, w as Expr<F64>);
         },
         op === "add" || op === "sub" || format.bits === 32 ? undefined : [a, b],
       );
@@ -107,12 +90,13 @@ export class FpArithmetic {
 
   /** (s, a) -> square root. */
   sqrt(format: FpFormat): FunctionRef {
+    if (format.bits === 16) return this.#slowSqrt(format);
     return this.core.define(`sqrt.${format.name}`, [I32, I64], [I64], (f, p0, p1) => {
       const s = p0 as Local<I32>;
       const a = p1 as Local<I64>;
       const x = temp(f, asFloat(format, a));
       const r = temp(f, sqrt(x as Expr<F64>) as Float);
-      this.#fast(
+      this.#fast.attempt(
         f,
         s,
         format,
@@ -120,7 +104,7 @@ export class FpArithmetic {
         () =>
           format.bits === 32
             ? feq(fmul(asDouble(r), asDouble(r)) as Float, asDouble(x))
-            : this.#exactProduct(f, r as Expr<F64>, r as Expr<F64>, x as Expr<F64>),
+            : this.#fast.exactProduct(f, r as Expr<F64>, r as Expr<F64>, x as Expr<F64>),
         format.bits === 32 ? undefined : [a],
       );
       f.return(call(this.#slowSqrt(format), s, a));
@@ -129,11 +113,12 @@ export class FpArithmetic {
 
   /** (s, addend, a, b) -> addend + a * b, rounded once. */
   fma(format: FpFormat): FunctionRef {
+    if (format.bits === 16) return this.#slowFma(format);
     return this.core.define(`fma.${format.name}`, [I32, I64, I64, I64], [I64], (f, p0, p1, p2, p3) => {
       const s = p0 as Local<I32>;
       const [c, a, b] = [p1, p2, p3] as [Local<I64>, Local<I64>, Local<I64>];
-      if (format.bits === 32) this.#fastFma32(f, s, c, a, b);
-      else this.#fastFma64(f, s, c, a, b);
+      if (format.bits === 32) this.#fast.fma32(f, s, c, a, b);
+      else this.#fast.fma64(f, s, c, a, b);
       f.return(call(this.#slowFma(format), s, c, a, b));
     });
   }
@@ -164,130 +149,6 @@ export class FpArithmetic {
       f.if(zero, () => f.return(i64(value)));
       const [high, low, exponent] = this.#product(f, format, a, b);
       f.return(call(this.#sumAndRound(format), s, sign, exponent, high, low, i32(0), i32(1), i64(leading), i32(scale)));
-    });
-  }
-
-  // ------------------------------------------------------------------------------------------------ the fast paths
-
-  /**
-   * Return `r` when it is right and its only flag can be IXC. `isExact` gives 1 when r has no rounding error; it can
-   * tell only when the operands `normal` are normal.
-   */
-  #fast(
-    f: FunctionBuilder,
-    s: Expr<I32>,
-    format: FpFormat,
-    r: Float,
-    isExact: () => Expr<I32>,
-    normal: readonly Expr<I64>[] = [],
-  ): void {
-    const { core } = this;
-    const bits = f.temp(asBits(r));
-    f.if(and(this.#isSafe(format, bits), this.#isDefault(s)), () => {
-      f.if(and(load("i32", s, L.FPSR), FPSR.IXC), () => f.return(bits));
-      const known = normal.reduce<Expr<I32>>((e, a) => and(e, ne(core.exponentField(format, a), 0)), i32(1));
-      f.if(known, () => {
-        f.if(eqz(isExact()), () => core.raise(f, s, FPSR.IXC));
-        f.return(bits);
-      });
-    });
-  }
-
-  /** Exponent field 2 to max - 1: the number was not tiny before it was rounded, nor is it infinite or a NaN. */
-  #isSafe(format: FpFormat, bits: Expr<I64>): Expr<I32> {
-    return ltU(sub(this.core.exponentField(format, bits), 2), format.maxExponent - 2);
-  }
-  /** Round to nearest, no flushing. */
-  #isDefault(s: Expr<I32>): Expr<I32> {
-    return eqz(and(this.core.fpcr(s), FPCR.RMODE | FPCR.FZ));
-  }
-
-  /** 1 when u * v == w exactly, for normal doubles with w the product rounded to nearest (or u the quotient w / v). */
-  #exactProduct(f: FunctionBuilder, u: Expr<F64>, v: Expr<F64>, w: Expr<F64>): Expr<I32> {
-    const parts = [u, v, w].map((x) => {
-      const bits = f.temp(convert("i64.reinterpret_f64", x));
-      return {
-        significand: or(and(bits, F64_FORMAT.fractionMask), 1n << 52n),
-        exponent: this.core.exponentField(F64_FORMAT, bits),
-      };
-    });
-    const [m, n, k] = parts as [(typeof parts)[0], (typeof parts)[0], (typeof parts)[0]];
-    // m * n = k * 2^j with j 52 or 53. Modulo 2^64 decides it, because the two sides differ by less than 2^54.
-    const j = sub(add(k.exponent, F64_FORMAT.bias + 52), add(m.exponent, n.exponent));
-    return eq(mul(m.significand, n.significand), shl(k.significand, toI64U(j)));
-  }
-
-  #fastFma32(f: FunctionBuilder, s: Expr<I32>, c: Expr<I64>, a: Expr<I64>, b: Expr<I64>): void {
-    const { core } = this;
-    const wide = (v: Expr<I64>) => convert("f64.promote_f32", convert("f32.reinterpret_i32", toI32(v)));
-    const product = f.temp(mul(wide(a), wide(b)));
-    const addend = f.temp(wide(c));
-    const sum = f.temp(add(product, addend));
-    const t = f.temp(sub(sum, product));
-    const error = f.temp(add(sub(product, sub(sum, t)), sub(addend, t)));
-    // Round the sum to odd, so that rounding it again to single precision is right.
-    const sumBits = f.local(I64);
-    f.set(sumBits, asBits(sum));
-    f.if(and(ne(error, 0), eqz(toI32(and(sumBits, 1)))), () => {
-      const away = eqz(toI32(shrU(xor(asBits(error), sumBits), 63)));
-      f.set(sumBits, add(sumBits, select(away, i64(1), -1)));
-    });
-    const result = f.temp(convert("f32.demote_f64", convert("f64.reinterpret_i64", sumBits)));
-    const bits = f.temp(asBits(result));
-    f.if(and(this.#isSafe(F32_FORMAT, bits), this.#isDefault(s)), () => {
-      f.if(eqz(and(load("i32", s, L.FPSR), FPSR.IXC)), () => {
-        const inexact = ne(asBits(convert("f64.promote_f32", result)), sumBits);
-        f.if(inexact, () => core.raise(f, s, FPSR.IXC));
-      });
-      f.return(bits);
-    });
-  }
-
-  /**
-   * Exponents that keep every partial result in range: product and sum by error-free transformations (Dekker's product,
-   * Knuth's sum), then one rounding of the three-part sum to odd and to nearest (Boldo and Melquiond).
-   */
-  #fastFma64(f: FunctionBuilder, s: Expr<I32>, c: Expr<I64>, a: Expr<I64>, b: Expr<I64>): void {
-    const { core } = this;
-    const near = (v: Expr<I64>) => ltU(sub(core.exponentField(F64_FORMAT, v), 1023 - 200), 400);
-    f.if(and(and(near(a), near(b)), and(near(c), this.#isDefault(s))), () => {
-      const double = (v: Expr<I64>) => f.temp(convert("f64.reinterpret_i64", v));
-      const [x, y, z] = [double(a), double(b), double(c)] as [Expr<F64>, Expr<F64>, Expr<F64>];
-      const split = (v: Expr<F64>): [Expr<F64>, Expr<F64>] => {
-        const scaled = f.temp(mul(v, 2 ** 27 + 1));
-        const high = f.temp(sub(scaled, sub(scaled, v)));
-        return [high, f.temp(sub(v, high))];
-      };
-      const [xh, xl] = split(x);
-      const [yh, yl] = split(y);
-      const product = f.temp(mul(x, y));
-      const low = f.temp(add(add(add(sub(mul(xh, yh), product), mul(xh, yl)), mul(xl, yh)), mul(xl, yl)));
-      const twoSum = (u: Expr<F64>, v: Expr<F64>): [Expr<F64>, Expr<F64>] => {
-        const sum = f.temp(add(u, v));
-        const t = f.temp(sub(sum, u));
-        return [sum, f.temp(add(sub(u, sub(sum, t)), sub(v, t)))];
-      };
-      const [uh, ul] = twoSum(z, low);
-      const [th, tl] = twoSum(product, uh);
-      const [vh, vl] = twoSum(tl, ul);
-      const odd = f.local(I64);
-      f.set(odd, asBits(vh));
-      f.if(and(ne(vl, 0), eqz(toI32(and(odd, 1)))), () => {
-        const away = eqz(toI32(shrU(xor(asBits(vl), odd), 63)));
-        f.set(odd, add(odd, select(away, i64(1), -1)));
-      });
-      const v = f.temp(convert("f64.reinterpret_i64", odd));
-      const result = f.temp(add(th, v));
-      const bits = f.temp(asBits(result));
-      // A result that cancelled to next to nothing takes the integer path: its tail may leave the range.
-      f.if(ltU(sub(core.exponentField(F64_FORMAT, bits), 1023 - 300), 900), () => {
-        f.if(eqz(and(load("i32", s, L.FPSR), FPSR.IXC)), () => {
-          const t = f.temp(sub(result, th));
-          const error = add(sub(th, sub(result, t)), sub(v, t));
-          f.if(or(ne(error, 0), ne(vl, 0)), () => core.raise(f, s, FPSR.IXC));
-        });
-        f.return(bits);
-      });
     });
   }
 

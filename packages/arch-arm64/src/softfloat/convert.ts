@@ -30,9 +30,10 @@ import {
   sub,
   toI32,
   toI64U,
+  xor,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { FPCR, FPSR, type FpFormat, FpRounding } from "./format.ts";
+import { F16_FORMAT, F32_FORMAT, F64_FORMAT, FPCR, FPSR, type FpFormat, FpRounding } from "./format.ts";
 
 export class FpConvert {
   readonly core: FpCore;
@@ -47,12 +48,12 @@ export class FpConvert {
       const s = p0 as Local<I32>;
       const a = p1 as Local<I64>;
       const alternative = f.temp(and(core.fpcr(s), FPCR.AHP));
-      if (from.bits !== 16) f.set(a, call<I64>(core.flushInput(from), s, a));
+      if (from.name !== "f16") f.set(a, call<I64>(core.flushInput(from), s, a));
       const sign = f.temp(core.signBit(from, a));
       const special = f.temp(gtU(core.magnitude(from, a), from.infinity - 1n));
-      f.if(from.bits === 16 ? and(special, eqz(alternative)) : special, () => {
+      f.if(from.name === "f16" ? and(special, eqz(alternative)) : special, () => {
         f.if(core.isInfinite(from, a), () => {
-          if (to.bits === 16) {
+          if (to.name === "f16") {
             f.if(alternative, () => {
               core.raise(f, s, FPSR.IOC);
               f.return(core.signed(to, sign, to.sign - 1n));
@@ -61,7 +62,7 @@ export class FpConvert {
           f.return(core.signed(to, sign, to.infinity));
         });
         const signalling = f.temp(eqz(and(a, from.quiet)));
-        if (to.bits === 16) {
+        if (to.name === "f16") {
           f.if(alternative, () => {
             core.raise(f, s, FPSR.IOC);
             f.return(core.signed(to, sign, 0n));
@@ -77,9 +78,31 @@ export class FpConvert {
       f.if(core.isZero(from, a), () => f.return(core.signed(to, sign, 0n)));
       const x = core.unpack(f, from, a);
       const rounding = odd ? i32(FpRounding.ODD) : core.roundingMode(s);
-      if (to.bits === 16)
-        f.if(alternative, () => f.return(call(core.round(to, true), s, sign, x.exponent, x.significand, rounding)));
-      f.return(call(core.round(to), s, sign, x.exponent, x.significand, rounding));
+      if (to.name === "f16")
+        f.if(alternative, () =>
+          f.return(call(core.round(to, "alternative"), s, sign, x.exponent, x.significand, rounding)),
+        );
+      f.return(call(core.round(to, "conversion"), s, sign, x.exponent, x.significand, rounding));
+    });
+  }
+
+  /** (s, half) -> the same number of single precision, NaNs signalling as before; no flags. FZ16 flushes. */
+  widenHalf(): FunctionRef {
+    const { core } = this;
+    const [from, to] = [F16_FORMAT, F32_FORMAT];
+    return core.define("widenHalf", [I32, I64], [I64], (f, p0, p1) => {
+      const s = p0 as Local<I32>;
+      const a = p1 as Local<I64>;
+      f.set(a, call<I64>(core.flushInput(from), s, a));
+      const sign = f.temp(core.signBit(from, a));
+      const magnitude = f.temp(core.magnitude(from, a));
+      f.if(eqz(magnitude), () => f.return(core.signed(to, sign, 0n)));
+      f.if(gtU(magnitude, from.infinity - 1n), () =>
+        f.return(core.signed(to, sign, or(shl(and(a, from.fractionMask), 13), to.infinity))),
+      );
+      const x = core.unpack(f, from, a);
+      const field = shl(toI64U(add(x.exponent, to.bias)), to.fraction);
+      f.return(core.signed(to, sign, or(field, and(shrU(x.significand, 62 - to.fraction), to.fractionMask))));
     });
   }
 
@@ -150,8 +173,7 @@ export class FpConvert {
         const mask = (1n << w) - 1n;
         const largest = unsigned ? mask : mask >> 1n;
         const smallest = unsigned ? 0n : 1n << (w - 1n);
-        // of half precision only FZ16 flushes, and it belongs to FEAT_FP16
-        if (from.bits !== 16) f.set(a, call<I64>(core.flushInput(from), s, a));
+        f.set(a, call<I64>(core.flushInput(from), s, a));
         f.if(core.isNan(from, a), () => {
           core.raise(f, s, FPSR.IOC);
           f.return(0);
@@ -215,6 +237,82 @@ export class FpConvert {
       const field = toI64U(sub(i32(63 + format.bias - 1), zeros));
       const significand = shl(whole, toI64U(sub(zeros, 63 - format.fraction)));
       f.return(core.signed(format, x.sign, add(shl(field, format.fraction), significand)));
+    });
+  }
+
+  /**
+   * (s, a, rounding) -> a rounded to an integral value that a signed integer of `width` bits holds, IXC when that changed it.
+   * What does not fit, infinities and NaNs become -2^(width - 1) with IOC. FPRoundIntN.
+   */
+  roundIntN(format: FpFormat, width: 32 | 64): FunctionRef {
+    const { core } = this;
+    return core.define(`roundInt${width}.${format.name}`, [I32, I64, I32], [I64], (f, ...p) => {
+      const [s, a, rounding] = p as unknown as [Local<I32>, Local<I64>, Local<I32>];
+      const limit = BigInt(format.bias + width - 1) << BigInt(format.fraction);
+      f.set(a, call<I64>(core.flushInput(format), s, a));
+      const result = f.temp(call<I64>(this.roundInt(format), s, a, rounding, i32(0)));
+      const magnitude = f.temp(core.magnitude(format, result));
+      f.if(gtU(magnitude, select(core.signBit(format, result), i64(limit), i64(limit - 1n))), () => {
+        core.raise(f, s, FPSR.IOC);
+        f.return(i64(format.sign | limit));
+      });
+      f.if(ne(result, a), () => core.raise(f, s, FPSR.IXC));
+      f.return(result);
+    });
+  }
+
+  /**
+   * (s, double) -> its integral part modulo 2^32 in bits 31:0, and in bit 32 whether that is the number itself, and not -0.
+   * FPToFixedJS.
+   */
+  toInt32Js(): FunctionRef {
+    const { core } = this;
+    const format = F64_FORMAT;
+    return core.define("toInt32Js", [I32, I64], [I64], (f, p0, p1) => {
+      const s = p0 as Local<I32>;
+      const a = p1 as Local<I64>;
+      const exact = 1n << 32n;
+      f.set(a, call<I64>(core.flushInput(format), s, a));
+      f.if(core.isZero(format, a), () => f.return(select(core.signBit(format, a), i64(0), exact)));
+      f.if(gtU(core.magnitude(format, a), format.infinity - 1n), () => {
+        core.raise(f, s, FPSR.IOC);
+        f.return(0);
+      });
+      const x = core.unpack(f, format, a);
+      f.if(ltS(x.exponent, 0), () => {
+        core.raise(f, s, FPSR.IXC);
+        f.return(0);
+      });
+      f.if(gtS(x.exponent, 62 + 32), () => {
+        core.raise(f, s, FPSR.IOC);
+        f.return(0);
+      });
+      const whole = f.local(I64);
+      const rest = f.local(I64);
+      f.if(
+        gtS(x.exponent, 62),
+        () => f.set(whole, shl(x.significand, toI64U(sub(x.exponent, 62)))),
+        () => {
+          const count = f.temp(toI64U(sub(i32(62), x.exponent)));
+          f.set(whole, shrU(x.significand, count));
+          f.set(rest, xor(x.significand, shl(whole, count)));
+        },
+      );
+      // beyond 2^32 too: the exponent says so, since `whole` may have lost its upper bits
+      const overflows = or(
+        gtS(x.exponent, 31),
+        and(eq(x.exponent, 31), gtU(whole, select(x.sign, i64(1n << 31n), (1n << 31n) - 1n))),
+      );
+      f.set(whole, and(select(x.sign, sub(i64(0), whole), whole), 0xffff_ffff));
+      f.if(overflows, () => {
+        core.raise(f, s, FPSR.IOC);
+        f.return(whole);
+      });
+      f.if(ne(rest, 0), () => {
+        core.raise(f, s, FPSR.IXC);
+        f.return(whole);
+      });
+      f.return(or(whole, exact));
     });
   }
 }

@@ -96,14 +96,17 @@ export class FpCore {
     return or(shl(toI64U(sign), format.bits - 1), bits);
   }
 
-  /** (s, a) -> a, or its zero with IDC raised when a is subnormal and FPCR.FZ is set. */
+  /**
+   * (s, a) -> a, or its zero when a is subnormal and FPCR flushes the format's denormals. IDC is raised, but for half
+   * precision. FPUnpack.
+   */
   flushInput(format: FpFormat): FunctionRef {
     return this.define(`flushInput.${format.name}`, [I32, I64], [I64], (f, p0, p1) => {
       const s = p0 as Local<I32>;
       const a = p1 as Local<I64>;
-      f.if(and(this.fpcr(s), FPCR.FZ), () => {
+      f.if(and(this.fpcr(s), format.flush), () => {
         f.if(and(eqz(this.exponentField(format, a)), ne(and(a, format.fractionMask), 0)), () => {
-          this.raise(f, s, FPSR.IDC);
+          if (format.name !== "f16") this.raise(f, s, FPSR.IDC);
           f.return(and(a, format.sign));
         });
       });
@@ -173,11 +176,14 @@ export class FpCore {
 
   /**
    * (s, sign, exponent, significand, rounding) -> bits. FPRoundBase for a number other than zero, flags included.
-   * `alternative` is the alternative half-precision format of FPCR.AHP.
+   * `of` is "conversion" for FPRoundCV, which does not look at FZ16, and "alternative" for that to the alternative
+   * half-precision format of FPCR.AHP.
    */
-  round(format: FpFormat, alternative = false): FunctionRef {
+  round(format: FpFormat, of: "arithmetic" | "conversion" | "alternative" = "arithmetic"): FunctionRef {
+    const alternative = of === "alternative";
+    const kind = format.name === "f16" ? of : "arithmetic";
     return this.define(
-      `round.${format.name}${alternative ? ".ahp" : ""}`,
+      `round.${format.name}${kind === "arithmetic" ? "" : `.${kind}`}`,
       [I32, I32, I32, I64, I32],
       [I64],
       (f, ...p) => {
@@ -199,8 +205,8 @@ export class FpCore {
         f.if(
           ltS(exponent, minimum),
           () => {
-            if (format.bits !== 16) {
-              f.if(and(this.fpcr(s), FPCR.FZ), () => {
+            if (kind === "arithmetic") {
+              f.if(and(this.fpcr(s), format.flush), () => {
                 this.raise(f, s, FPSR.UFC);
                 f.return(this.signed(format, sign, 0n));
               });

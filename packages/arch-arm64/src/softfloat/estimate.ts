@@ -37,7 +37,7 @@ import {
   toI64U,
 } from "../wasm/index.ts";
 import type { FpCore } from "./core.ts";
-import { FPCR, FPSR, type FpFormat } from "./format.ts";
+import { FPSR, type FpFormat } from "./format.ts";
 
 /** 256..511 for a 9-bit number of that range. RecipEstimate. */
 function recipEstimate(a: Expr<I32>): Expr<I32> {
@@ -75,7 +75,7 @@ export class FpEstimate {
         core.raise(f, s, FPSR.DZC);
         f.return(core.signed(format, sign, format.infinity));
       });
-      // below 2^-128 or 2^-1024 the result overflows
+      // below 2^-16, 2^-128 or 2^-1024 the result overflows
       f.if(ltU(magnitude, 1n << BigInt(format.fraction - 2)), () => {
         core.raise(f, s, FPSR.OFC | FPSR.IXC);
         f.return(
@@ -91,7 +91,7 @@ export class FpEstimate {
       f.set(exponent, core.exponentField(format, a));
       f.set(fraction, and(a, format.fractionMask));
       const flushes = geU(exponent, 2 * format.bias - 1);
-      f.if(and(flushes, ne(and(core.fpcr(s), FPCR.FZ), 0)), () => {
+      f.if(and(flushes, ne(and(core.fpcr(s), format.flush), 0)), () => {
         core.raise(f, s, FPSR.UFC);
         f.return(core.signed(format, sign, 0n));
       });

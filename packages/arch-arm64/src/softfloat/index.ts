@@ -1,4 +1,5 @@
 export * from "./arithmetic.ts";
+export * from "./bfloat.ts";
 export * from "./compare.ts";
 export * from "./convert.ts";
 export * from "./core.ts";
