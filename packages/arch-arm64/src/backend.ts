@@ -148,6 +148,7 @@ export class Arm64Backend implements CpuBackend, Machine {
     data.setUint32(REGION.CODE_END, reservedBytes, true);
     data.setUint32(REGION.CPU_FLAGS, this.cpu.flags, true);
     data.setUint32(REGION.PSTATE_BITS, this.cpu.pstate, true);
+    data.setUint32(REGION.FPCR_BITS, Number(this.cpu.fpcr), true);
     writeDispatchTable(words, this.cpu.present);
     initCodeCache(data, codeStart, reservedBytes, dramSize);
     this.#slots = Array.from({ length: this.maxPes }, () => undefined);

@@ -330,7 +330,7 @@ export class Arm64Pe implements Pe, PeCore {
       return;
     }
     if (register === "FPCR") {
-      state.set(L.FPCR, Number(value & 0x07c0_0000n));
+      state.set(L.FPCR, Number(value & this.cpu.fpcr));
       return;
     }
     if (register === "FPSR") {

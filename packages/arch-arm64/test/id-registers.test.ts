@@ -34,6 +34,21 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
   FEAT_DotProd: [0x6e829420, 0x4e829420, 0x6f82e020, 0x4f82e020], // udot, sdot, by element
   FEAT_FlagM: [0xba018404, 0x3a00080d, 0xd500401f], // rmif, setf8, cfinv
   FEAT_LRCPC: [0xf8bfc020], // ldapr
+  FEAT_SHA512: [0xce628020, 0xce628420, 0xcec08020, 0xce628820], // h, h2, su0, su1
+  FEAT_SHA3: [0xce020c20, 0xce220c20, 0xce628c20, 0xce822420], // eor3, bcax, rax1, xar
+  FEAT_FHM: [0x4e22ec20, 0x2ea2cc20, 0x6fb28820, 0x4fb24820], // fmlal, fmlsl2, by element
+  FEAT_JSCVT: [0x1e7e0020],
+  FEAT_FCMA: [0x6e82e420, 0x6e42f420, 0x6ec2dc20, 0x2f625020], // fcadd, of halves, fcmla, by element
+  FEAT_FRINTTS: [0x1e284020, 0x1e68c020, 0x6e61f820], // frint32z, frint32x, frint64x of vectors
+  // bfdot, by element, bfmmla, bfmlalb, bfmlalt by element, bfcvt, bfcvtn2
+  FEAT_BF16: [0x6e42fc20, 0x0f62f820, 0x6e42ec20, 0x2ec2fc20, 0x4ff2f820, 0x1e634020, 0x4ea16820],
+  FEAT_I8MM: [0x4e82a420, 0x4e82ac20, 0x4e829c20, 0x0f22f820], // smmla, usmmla, usdot, sudot
+  // fadd, fmov of an immediate and from a register, fcvtzs, scvtf, fcmp of scalars
+  // fadd, fcmgt, fmaxnmv, faddp, fmla and fmul by element, fcvtzu, fmov, frecpx, fsqrt of vectors
+  FEAT_FP16: [
+    0x1ee22820, 0x1eee1000, 0x1ee60020, 0x9ef80020, 0x1ec2f420, 0x1ee12000, 0x4e421420, 0x0ef8c820, 0x4e30c820,
+    0x5e30d820, 0x4f321820, 0x6f1bfc20, 0x4f00fc00, 0x5f329020, 0x5ef9f820, 0x2ef9f820,
+  ],
   FEAT_CSV2: [],
   FEAT_CSV3: [],
   FEAT_SSBS2: [0xd51b42c0, 0xd503413f, 0xd53b42c0], // msr ssbs, x0; msr ssbs, #1; mrs
@@ -145,6 +160,26 @@ describe("a CPU without a feature", () => {
     // in the handler at EL1, which has said HVC: SPSR_EL1 is of the UDF, SPSR_EL2 of the handler
     expect(pe.read("SPSR_EL1") & ((1n << 22n) | (1n << 12n))).toBe(0n);
     expect(pe.read("SPSR_EL2") & ((1n << 22n) | (1n << 12n))).toBe(0n);
+  });
+  it("has no FPCR.FZ16, by MSR or from outside", () => {
+    for (const [model, bits] of [
+      ["cortex-a53", 0x07c0_0000n],
+      ["max", 0x07c8_0000n],
+    ] as const) {
+      const other = stages.get(model) as Stage;
+      other.reset();
+      other.pe.write("FPCR", 0xffff_ffffn);
+      expect(other.pe.read("FPCR")).toBe(bits);
+      other.pe.write("FPCR", 0n);
+      // msr fpcr, x0; hvc #0
+      other.el2.physical.write(CODE, new Uint8Array(Uint32Array.of(0xd51b4400, 0xd4000002).buffer));
+      other.pe.write("ELR_EL2", BigInt(CODE));
+      other.pe.write("SPSR_EL2", 0x3c5n);
+      other.pe.x[0] = 0xffff_ffff_ffff_ffffn;
+      expect(other.pe.run(10)).toBe(PeExit.SYNC);
+      expect(other.pe.read("FPCR")).toBe(bits);
+      other.reset();
+    }
   });
   it("refuses the state of another model", () => {
     const saved = (stages.get("max") as Stage).pe.save();

@@ -31,6 +31,8 @@ export class Cpu {
   readonly pstate: number;
   /** Value of `REGION.CPU_FLAGS`. */
   readonly flags: number;
+  /** Bits of FPCR that exist. */
+  readonly fpcr: bigint;
 
   /**
    * @param hasEntropy without a source of random bytes there is no FEAT_RNG
@@ -49,6 +51,7 @@ export class Cpu {
       [...features].reduce((bits, feature) => bits | (table[feature] ?? 0), 0);
     this.pstate = PSTATE.SS | PSTATE.IL | bitsOf(PSTATE_OF);
     this.flags = bitsOf(FLAG_OF);
+    this.fpcr = (this.register("FPCR") as SystemRegister).mask;
   }
 
   /** The row of a register by name, undefined when the table has none. */

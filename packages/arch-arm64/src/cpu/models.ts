@@ -30,6 +30,7 @@ const NEOVERSE_N1 = [
   "FEAT_TTCNP",
   "FEAT_DPB",
   // optional in 8.2
+  "FEAT_FP16",
   "FEAT_DotProd",
   "FEAT_LRCPC",
   "FEAT_CSV2",

@@ -25,6 +25,22 @@ const RECORDED: readonly (readonly [word: number, text: string])[] = [
   [0xd503201f, "hint #0x0"],
   [0xd5033bbf, "dmb ish"],
   [0xd65f03c0, "ret"],
+  [0xce628020, "sha512h q0, q1, v2.2d"],
+  [0xce822420, "xar v0.2d, v1.2d, v2.2d, #9"],
+  [0x2ea2cc20, "fmlsl2 v0.2s, v1.2h, v2.2h"],
+  [0x6fb28820, "fmlal2 v0.4s, v1.4h, v2.h[7]"],
+  [0x6e82e420, "fcadd v0.4s, v1.4s, v2.4s, #90"],
+  [0x2f625020, "fcmla v0.4h, v1.4h, v2.h[1], #180"],
+  [0x0f62f820, "bfdot v0.2s, v1.4h, v2.2h[3]"],
+  [0x4ff2f820, "bfmlalt v0.4s, v1.8h, v2.h[7]"],
+  [0x4ea16820, "bfcvtn2 v0.8h, v1.4s"],
+  [0x0f22f820, "sudot v0.2s, v1.8b, v2.4b[3]"],
+  [0x6e61f820, "frint64x v0.2d, v1.2d"],
+  [0x1eee1000, "fmov h0, #1.000000000000000000e+00"],
+  [0x4f321820, "fmla v0.8h, v1.8h, v2.h[7]"],
+  [0x6f1bfc20, "fcvtzu v0.8h, v1.8h, #5"],
+  [0x4e30c820, "fmaxnmv h0, v1.8h"],
+  [0x5e30d820, "faddp h0, v1.2h"],
 ];
 
 describe("disassemble", () => {

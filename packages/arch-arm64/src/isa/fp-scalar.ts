@@ -2,20 +2,46 @@
  * Scalar floating point: data processing of one, two and three sources, compare, conditional compare and select,
  * immediate, conversions to and from integers and fixed point.
  *
- * ptype 0 is single, 1 double, 3 half. Of half precision only the conversions FCVT exist here: the rest is FEAT_FP16.
+ * ptype 0 is single, 1 double, 3 half; half precision is FEAT_FP16, but for the conversions FCVT.
  *
  * Source: DDI 0487 K.a C4.1.96 (floating-point data-processing and conversion classes).
  */
-import { and, type Expr, type I64, i32, i64, load, or, select, sub, toI64S, toI64U } from "../wasm/index.ts";
+import {
+  and,
+  type Expr,
+  eq,
+  eqz,
+  type I64,
+  i32,
+  i64,
+  load,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  toI32,
+  toI64S,
+  toI64U,
+} from "../wasm/index.ts";
 import type { Context } from "./context.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
 import { fp, fpcrRounding, fpScalar } from "./fp-helpers.ts";
 import { sreg } from "./simd-lanes.ts";
-import { vfpExpandImm32, vfpExpandImm64, vfpImmediateText } from "./simd-permute.ts";
+import { vfpExpandImm, vfpImmediateText } from "./simd-permute.ts";
 import { CONDITION_NAME, reg } from "./syntax.ts";
 
-/** ptype as element size: single 2, double 3. The bit is `type`. */
-const sizeOf = (f: FieldValues<"type">) => 2 + f.type;
+/** ptype as element size: 0 single, 1 double, 3 half. */
+const SIZE_OF_TYPE = [2, 3, 0, 1] as const;
+const sizeOfType = (ptype: number): number => SIZE_OF_TYPE[ptype as 0];
+const sizeOf = (f: FieldValues<"ptype">) => sizeOfType(f.ptype);
+const HALF = 3;
+/** What every instruction with a ptype shares. */
+const byType = {
+  allocated: ({ ptype }: { readonly ptype: number }) => ptype !== 2,
+  feature: ({ ptype }: { readonly ptype: number }) => (ptype === HALF ? "FEAT_FP16" : undefined),
+  fp: true,
+} as const;
 const slots = {
   one: (w: Word<"Rd" | "Rn">) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn") }),
   two: (w: Word<"Rd" | "Rn" | "Rm">) => ({ d: w.vSlot("Rd"), n: w.vSlot("Rn"), m: w.vSlot("Rm") }),
@@ -48,17 +74,42 @@ const oneSource = (
 ).map(([mnemonic, opcode, run]) =>
   define({
     name: `${mnemonic.toUpperCase()} (scalar)${mnemonic === "fmov" ? " register" : ""}`,
-    pattern: `000 11110 0 type 1 ${opcode.toString(2).padStart(6, "0")} 10000 Rn:5 Rd:5`,
-    statics: { type: "type" },
+    pattern: `000 11110 ptype:2 1 ${opcode.toString(2).padStart(6, "0")} 10000 Rn:5 Rd:5`,
+    statics: { ptype: "ptype" },
     operands: slots.one,
-    fp: true,
-    execute: (c, { type }) => c.setVLow("d", run(c, 2 + type)),
+    ...byType,
+    execute: (c, { ptype }) => c.setVLow("d", run(c, sizeOfType(ptype))),
     syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
   }),
 );
 
-/** FCVT between half, single and double. ptype and opc name formats: 0 single, 1 double, 3 half. */
-const SIZE_OF_TYPE = [2, 3, 0, 1];
+/** FRINT32Z, FRINT32X, FRINT64Z, FRINT64X. FEAT_FRINTTS. */
+const roundToInteger = [0, 1, 2, 3].map((op) => {
+  const mnemonic = `frint${op & 2 ? 64 : 32}${op & 1 ? "x" : "z"}`;
+  return define({
+    name: `${mnemonic.toUpperCase()} (scalar)`,
+    feature: "FEAT_FRINTTS",
+    pattern: `000 11110 0 sz 1 0100${op.toString(2).padStart(2, "0")} 10000 Rn:5 Rd:5`,
+    statics: { sz: "sz" },
+    operands: slots.one,
+    fp: true,
+    execute: (c, { sz }) =>
+      c.setVLow("d", fp.roundIntN(c, 2 + sz, op & 2 ? 64 : 32, n(c, 2 + sz), op & 1 ? fpcrRounding(c) : i32(3))),
+    syntax: (f) => `${mnemonic} ${sreg(2 + f.sz, f.Rd)}, ${sreg(2 + f.sz, f.Rn)}`,
+  });
+});
+
+const convertToBfloat = define({
+  name: "BFCVT",
+  feature: "FEAT_BF16",
+  pattern: "000 11110 01 1 000110 10000 Rn:5 Rd:5",
+  operands: slots.one,
+  fp: true,
+  execute: (c) => c.setVLow("d", fp.toBfloat(c, n(c, 2))),
+  syntax: (f) => `bfcvt h${f.Rd}, s${f.Rn}`,
+});
+
+/** FCVT between half, single and double. opc names formats as ptype does. */
 const convert = define({
   name: "FCVT",
   pattern: "000 11110 ptype:2 1 0001 opc:2 10000 Rn:5 Rd:5",
@@ -67,10 +118,10 @@ const convert = define({
   operands: slots.one,
   fp: true,
   execute: (c, { ptype, opc }) => {
-    const from = SIZE_OF_TYPE[ptype] as number;
-    c.setVLow("d", fp.convert(c, from, SIZE_OF_TYPE[opc] as number, fpScalar(c, "n", from)));
+    const from = sizeOfType(ptype);
+    c.setVLow("d", fp.convert(c, from, sizeOfType(opc), fpScalar(c, "n", from)));
   },
-  syntax: (f) => `fcvt ${sreg(SIZE_OF_TYPE[f.opc] as number, f.Rd)}, ${sreg(SIZE_OF_TYPE[f.ptype] as number, f.Rn)}`,
+  syntax: (f) => `fcvt ${sreg(sizeOfType(f.opc), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
 });
 
 const twoSource = (
@@ -88,11 +139,11 @@ const twoSource = (
 ).map(([mnemonic, run], opcode) =>
   define({
     name: `${mnemonic.toUpperCase()} (scalar)`,
-    pattern: `000 11110 0 type 1 Rm:5 ${opcode.toString(2).padStart(4, "0")} 10 Rn:5 Rd:5`,
-    statics: { type: "type" },
+    pattern: `000 11110 ptype:2 1 Rm:5 ${opcode.toString(2).padStart(4, "0")} 10 Rn:5 Rd:5`,
+    statics: { ptype: "ptype" },
     operands: slots.two,
-    fp: true,
-    execute: (c, { type }) => c.setVLow("d", run(c, 2 + type)),
+    ...byType,
+    execute: (c, { ptype }) => c.setVLow("d", run(c, sizeOfType(ptype))),
     syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}, ${sreg(sizeOf(f), f.Rm)}`,
   }),
 );
@@ -103,12 +154,12 @@ const threeSource = (["fmadd", "fmsub", "fnmadd", "fnmsub"] as const).map((mnemo
   const o0 = index & 1;
   return define({
     name: mnemonic.toUpperCase(),
-    pattern: `000 11111 0 type ${o1} Rm:5 ${o0} Ra:5 Rn:5 Rd:5`,
-    statics: { type: "type" },
+    pattern: `000 11111 ptype:2 ${o1} Rm:5 ${o0} Ra:5 Rn:5 Rd:5`,
+    statics: { ptype: "ptype" },
     operands: slots.three,
-    fp: true,
-    execute: (c, { type }) => {
-      const size = 2 + type;
+    ...byType,
+    execute: (c, { ptype }) => {
+      const size = sizeOfType(ptype);
       const addend = fpScalar(c, "a", size);
       const factor = n(c, size);
       c.setVLow(
@@ -126,12 +177,22 @@ const compare = [0, 1].flatMap((signal) =>
     define({
       name: `FCMP${signal ? "E" : ""}${withZero ? " (zero)" : ""}`,
       // Rm is ignored in the comparison with zero, and should be zero
-      pattern: `000 11110 0 type 1 ${withZero ? "xxxxx" : "Rm:5"} 00 1000 Rn:5 ${signal}${withZero} 000`,
-      statics: { type: "type" },
+      pattern: `000 11110 ptype:2 1 ${withZero ? "xxxxx" : "Rm:5"} 00 1000 Rn:5 ${signal}${withZero} 000`,
+      statics: { ptype: "ptype" },
       operands: (w) => (withZero ? { n: w.vSlot("Rn") } : { n: w.vSlot("Rn"), m: w.vSlot("Rm") }),
-      fp: true,
-      execute: (c, { type }) =>
-        c.setNzcv(c.temp(fp.compare(c, signal === 1, 2 + type, n(c, 2 + type), withZero ? i64(0) : m(c, 2 + type)))),
+      ...byType,
+      execute: (c, { ptype }) =>
+        c.setNzcv(
+          c.temp(
+            fp.compare(
+              c,
+              signal === 1,
+              sizeOfType(ptype),
+              n(c, sizeOfType(ptype)),
+              withZero ? i64(0) : m(c, sizeOfType(ptype)),
+            ),
+          ),
+        ),
       syntax: (f) => `fcmp${signal ? "e" : ""} ${sreg(sizeOf(f), f.Rn)}, ${withZero ? "#0.0" : sreg(sizeOf(f), f.Rm)}`,
     }),
   ),
@@ -139,14 +200,17 @@ const compare = [0, 1].flatMap((signal) =>
 const conditionalCompare = [0, 1].map((signal) =>
   define({
     name: `FCCMP${signal ? "E" : ""}`,
-    pattern: `000 11110 0 type 1 Rm:5 cond:4 01 Rn:5 ${signal} nzcv:4`,
-    statics: { type: "type", cond: "cond" },
+    pattern: `000 11110 ptype:2 1 Rm:5 cond:4 01 Rn:5 ${signal} nzcv:4`,
+    statics: { ptype: "ptype", cond: "cond" },
     operands: (w) => ({ n: w.vSlot("Rn"), m: w.vSlot("Rm"), imm: w.field("nzcv") }),
-    fp: true,
-    execute: (c, { type, cond }) => {
+    ...byType,
+    execute: (c, { ptype, cond }) => {
       c.f.if(
         c.condition(cond),
-        () => c.setNzcv(c.temp(fp.compare(c, signal === 1, 2 + type, n(c, 2 + type), m(c, 2 + type)))),
+        () =>
+          c.setNzcv(
+            c.temp(fp.compare(c, signal === 1, sizeOfType(ptype), n(c, sizeOfType(ptype)), m(c, sizeOfType(ptype)))),
+          ),
         () => c.setNzcv(c.imm()),
       );
     },
@@ -157,26 +221,28 @@ const conditionalCompare = [0, 1].map((signal) =>
 
 const conditionalSelect = define({
   name: "FCSEL",
-  pattern: "000 11110 0 type 1 Rm:5 cond:4 11 Rn:5 Rd:5",
-  statics: { type: "type", cond: "cond" },
+  pattern: "000 11110 ptype:2 1 Rm:5 cond:4 11 Rn:5 Rd:5",
+  statics: { ptype: "ptype", cond: "cond" },
   operands: slots.two,
-  fp: true,
-  execute: (c, { type, cond }) => c.setVLow("d", select(c.condition(cond), n(c, 2 + type), m(c, 2 + type))),
+  ...byType,
+  execute: (c, { ptype, cond }) =>
+    c.setVLow("d", select(c.condition(cond), n(c, sizeOfType(ptype)), m(c, sizeOfType(ptype)))),
   syntax: (f) =>
     `fcsel ${(["Rd", "Rn", "Rm"] as const).map((name) => sreg(sizeOf(f), f[name])).join(", ")}, ${CONDITION_NAME[f.cond]}`,
 });
 
 const immediate = define({
   name: "FMOV (scalar, immediate)",
-  pattern: "000 11110 0 type 1 imm8:8 100 00000 Rd:5",
+  pattern: "000 11110 ptype:2 1 imm8:8 100 00000 Rd:5",
+  statics: { ptype: "ptype" },
   operands: (w) => {
     const imm8 = w.temp(toI64U(w.field("imm8")));
-    return {
-      d: w.vSlot("Rd"),
-      imm64: select(w.field("type"), w.temp(vfpExpandImm64(imm8)), w.temp(vfpExpandImm32(imm8))),
-    };
+    const value = (size: number) => w.temp(vfpExpandImm(size, imm8));
+    const [half, single, double] = [value(1), value(2), value(3)];
+    const ptype = w.field("ptype");
+    return { d: w.vSlot("Rd"), imm64: select(eqz(ptype), single, select(eq(ptype, HALF), half, double)) };
   },
-  fp: true,
+  ...byType,
   execute: (c) => c.setVLow("d", c.imm64()),
   syntax: (f) => `fmov ${sreg(sizeOf(f), f.Rd)}, #${vfpImmediateText(f.imm8)}`,
 });
@@ -197,12 +263,23 @@ const toInteger = (
     const mnemonic = `fcvt${letter}${unsigned ? "u" : "s"}`;
     return define({
       name: `${mnemonic.toUpperCase()} (general)`,
-      pattern: `sf 00 11110 0 type 1 ${rmode.toString(2).padStart(2, "0")} ${(opcode + unsigned).toString(2).padStart(3, "0")} 000000 Rn:5 Rd:5`,
-      statics: { sf: "sf", type: "type" },
+      pattern: `sf 00 11110 ptype:2 1 ${rmode.toString(2).padStart(2, "0")} ${(opcode + unsigned).toString(2).padStart(3, "0")} 000000 Rn:5 Rd:5`,
+      statics: { sf: "sf", ptype: "ptype" },
       operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
-      fp: true,
-      execute: (c, { sf, type }) =>
-        c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), i32(0), i32(rounding))),
+      ...byType,
+      execute: (c, { sf, ptype }) =>
+        c.setX(
+          "d",
+          fp.toFixed(
+            c,
+            sizeOfType(ptype),
+            sf ? 64 : 32,
+            unsigned === 1,
+            n(c, sizeOfType(ptype)),
+            i32(0),
+            i32(rounding),
+          ),
+        ),
       syntax: (f) => `${mnemonic} ${reg(f.sf, f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
     });
   }),
@@ -210,25 +287,40 @@ const toInteger = (
 const fromInteger = [0, 1].map((unsigned) =>
   define({
     name: `${unsigned ? "UCVTF" : "SCVTF"} (general)`,
-    pattern: `sf 00 11110 0 type 1 00 01${unsigned} 000000 Rn:5 Rd:5`,
-    statics: { sf: "sf", type: "type" },
+    pattern: `sf 00 11110 ptype:2 1 00 01${unsigned} 000000 Rn:5 Rd:5`,
+    statics: { sf: "sf", ptype: "ptype" },
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
-    fp: true,
-    execute: (c, { sf, type }) =>
-      c.setVLow("d", fp.fromFixed(c, 2 + type, unsigned === 1, integerOperand(c, sf, unsigned), i32(0))),
+    ...byType,
+    execute: (c, { sf, ptype }) =>
+      c.setVLow("d", fp.fromFixed(c, sizeOfType(ptype), unsigned === 1, integerOperand(c, sf, unsigned), i32(0))),
     syntax: (f) => `${unsigned ? "ucvtf" : "scvtf"} ${sreg(sizeOf(f), f.Rd)}, ${reg(f.sf, f.Rn)}`,
   }),
 );
 const integerOperand = (c: Context, sf: number, unsigned: number): Expr<I64> =>
   sf ? c.x("n") : unsigned ? toI64U(c.w("n")) : toI64S(c.w("n"));
 
+/** JavaScript's ToInt32 of a double. FEAT_JSCVT. */
+const toInt32Js = define({
+  name: "FJCVTZS",
+  feature: "FEAT_JSCVT",
+  pattern: "0 00 11110 01 1 11 110 000000 Rn:5 Rd:5",
+  operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
+  fp: true,
+  execute: (c) => {
+    const result = c.temp(fp.toInt32Js(c, n(c, 3)));
+    c.setW("d", toI32(result));
+    c.setNzcv(c.temp(shl(toI32(shrU(result, 32)), 2)));
+  },
+  syntax: (f) => `fjcvtzs ${reg(0, f.Rd)}, d${f.Rn}`,
+});
+
 const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemonic, index) => {
   const unsigned = index & 1;
   const toFp = index < 2;
   return define({
     name: `${mnemonic.toUpperCase()} (general, fixed-point)`,
-    pattern: `sf 00 11110 0 type 0 ${toFp ? "00" : "11"} ${toFp ? "01" : "00"}${unsigned} scale:6 Rn:5 Rd:5`,
-    statics: { sf: "sf", type: "type" },
+    pattern: `sf 00 11110 ptype:2 0 ${toFp ? "00" : "11"} ${toFp ? "01" : "00"}${unsigned} scale:6 Rn:5 Rd:5`,
+    statics: { sf: "sf", ptype: "ptype" },
     // a scale below 32 asks for 33 fraction bits or more
     valid: (w) => or(w.field("sf"), and(w.field("scale"), 32)),
     operands: (w) => ({
@@ -236,10 +328,15 @@ const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemon
       n: toFp ? w.xSlot("Rn") : w.vSlot("Rn"),
       imm: sub(i32(64), w.field("scale")),
     }),
-    fp: true,
-    execute: (c, { sf, type }) => {
-      if (toFp) c.setVLow("d", fp.fromFixed(c, 2 + type, unsigned === 1, integerOperand(c, sf, unsigned), c.imm()));
-      else c.setX("d", fp.toFixed(c, 2 + type, sf ? 64 : 32, unsigned === 1, n(c, 2 + type), c.imm(), i32(3)));
+    ...byType,
+    execute: (c, { sf, ptype }) => {
+      if (toFp)
+        c.setVLow("d", fp.fromFixed(c, sizeOfType(ptype), unsigned === 1, integerOperand(c, sf, unsigned), c.imm()));
+      else
+        c.setX(
+          "d",
+          fp.toFixed(c, sizeOfType(ptype), sf ? 64 : 32, unsigned === 1, n(c, sizeOfType(ptype)), c.imm(), i32(3)),
+        );
     },
     syntax: (f) => {
       const general = reg(f.sf, f[toFp ? "Rn" : "Rd"]);
@@ -253,22 +350,25 @@ const fixedPoint = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).map((mnemon
 const move: readonly Description[] = [
   define({
     name: "FMOV (general, to W and X)",
-    pattern: "sf 00 11110 0 type 1 00 110 000000 Rn:5 Rd:5",
-    statics: { sf: "sf", type: "type" },
-    allocated: ({ sf, type }) => sf === type,
+    pattern: "sf 00 11110 ptype:2 1 00 110 000000 Rn:5 Rd:5",
+    statics: { sf: "sf", ptype: "ptype" },
+    allocated: ({ sf, ptype }) => sf === ptype || ptype === HALF,
+    feature: byType.feature,
     operands: (w) => ({ d: w.sinkSlot("Rd"), n: w.vSlot("Rn") }),
     fp: true,
-    execute: (c, { sf }) => c.setX("d", fpScalar(c, "n", 2 + sf)),
+    execute: (c, { ptype }) => c.setX("d", fpScalar(c, "n", sizeOfType(ptype))),
     syntax: (f) => `fmov ${reg(f.sf, f.Rd)}, ${sreg(sizeOf(f), f.Rn)}`,
   }),
   define({
     name: "FMOV (general, from W and X)",
-    pattern: "sf 00 11110 0 type 1 00 111 000000 Rn:5 Rd:5",
-    statics: { sf: "sf", type: "type" },
-    allocated: ({ sf, type }) => sf === type,
+    pattern: "sf 00 11110 ptype:2 1 00 111 000000 Rn:5 Rd:5",
+    statics: { sf: "sf", ptype: "ptype" },
+    allocated: ({ sf, ptype }) => sf === ptype || ptype === HALF,
+    feature: byType.feature,
     operands: (w) => ({ d: w.vSlot("Rd"), n: w.xSlot("Rn") }),
     fp: true,
-    execute: (c, { sf }) => c.setVLow("d", sf ? c.x("n") : toI64U(c.w("n"))),
+    execute: (c, { sf, ptype }) =>
+      c.setVLow("d", ptype === HALF ? and(c.x("n"), 0xffff) : sf ? c.x("n") : toI64U(c.w("n"))),
     syntax: (f) => `fmov ${sreg(sizeOf(f), f.Rd)}, ${reg(f.sf, f.Rn)}`,
   }),
   define({
@@ -291,7 +391,9 @@ const move: readonly Description[] = [
 
 export const FP_SCALAR: readonly Description[] = [
   ...oneSource,
+  ...roundToInteger,
   convert,
+  convertToBfloat,
   ...twoSource,
   ...threeSource,
   ...compare,
@@ -300,6 +402,7 @@ export const FP_SCALAR: readonly Description[] = [
   immediate,
   ...toInteger,
   ...fromInteger,
+  toInt32Js,
   ...fixedPoint,
   ...move,
 ];

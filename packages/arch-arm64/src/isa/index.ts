@@ -12,9 +12,13 @@ import { LOAD_STORE_EXCLUSIVE } from "./load-store-exclusive.ts";
 import { LOAD_STORE_PAIR } from "./load-store-pair.ts";
 import { LOAD_STORE_REGISTER } from "./load-store-register.ts";
 import { PAUTH } from "./pauth.ts";
+import { SHA512_SHA3 } from "./sha512.ts";
+import { SIMD_COMPLEX } from "./simd-complex.ts";
 import { SIMD_ELEMENT } from "./simd-element.ts";
 import { SIMD_FP } from "./simd-fp.ts";
+import { SIMD_FP_TWO_REG } from "./simd-fp-two-reg.ts";
 import { SIMD_LOAD_STORE } from "./simd-load-store.ts";
+import { SIMD_MATRIX } from "./simd-matrix.ts";
 import { SIMD_PERMUTE } from "./simd-permute.ts";
 import { SIMD_SHIFT } from "./simd-shift.ts";
 import { SIMD_THREE_DIFFERENT } from "./simd-three-different.ts";
@@ -43,8 +47,12 @@ export const SIMD_FP_DESCRIPTIONS: readonly Description[] = [
   ...SIMD_SHIFT,
   ...SIMD_ELEMENT,
   ...SIMD_FP,
+  ...SIMD_FP_TWO_REG,
   ...FP_SCALAR,
   ...CRYPTO,
+  ...SHA512_SHA3,
+  ...SIMD_COMPLEX,
+  ...SIMD_MATRIX,
 ];
 
 export const DESCRIPTIONS: readonly Description[] = [...INTEGER_DESCRIPTIONS, ...SIMD_FP_DESCRIPTIONS];

@@ -9,11 +9,11 @@ import {
   add,
   and,
   type Expr,
-  eq,
   type I32,
   type I64,
   i32,
   load,
+  ltU,
   or,
   select,
   shl,
@@ -36,14 +36,17 @@ import { dotProduct, doublingMultiplyHigh } from "./simd-three-same.ts";
 const HEAD = (U: number, opcode: string) => `0 Q ${U} 01111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5` as const;
 const SCALAR_HEAD = (U: number, opcode: string) => `01 ${U} 11111 size:2 L M Rm:4 ${opcode} H 0 Rn:5 Rd:5` as const;
 
-/** Halfwords: index H:L:M, register of four bits. Words: H:L. Doublewords: H. The record holds the byte offset. */
+/**
+ * Halfwords (size 1, or 0 for half precision): index H:L:M, register of four bits. Words: H:L. Doublewords: H. The record
+ * holds the byte offset.
+ */
 function elementOperands(w: Word<"size" | "M" | "Rm" | "H" | "L" | "Rd" | "Rn">): {
   d: Expr<I32>;
   n: Expr<I32>;
   m: Expr<I32>;
   imm: Expr<I32>;
 } {
-  const halfword = w.temp(eq(w.field("size"), 1));
+  const halfword = w.temp(ltU(w.field("size"), 2));
   const M = w.field("M");
   const number = or(w.field("Rm"), select(halfword, i32(0), shl(M, 4)));
   const offset = or(or(shl(w.field("H"), 3), shl(w.field("L"), 2)), select(halfword, shl(M, 1), 0));
@@ -56,10 +59,10 @@ function element(f: FieldValues<"size" | "H" | "L" | "M" | "Rm">): {
 } {
   const size = f.size;
   const [h, l, m] = [f.H, f.L, f.M];
-  if (size === 1) return { register: f.Rm, index: (h << 2) | (l << 1) | m };
+  if (size < 2) return { register: f.Rm, index: (h << 2) | (l << 1) | m };
   return { register: (m << 4) | f.Rm, index: size === 3 ? h : (h << 1) | l };
 }
-const elementText = (f: FieldValues<"size" | "H" | "L" | "M" | "Rm">, letter = "bhsd"[f.size]) =>
+const elementText = (f: FieldValues<"size" | "H" | "L" | "M" | "Rm">, letter = "hhsd"[f.size]) =>
   `v${element(f).register}.${letter}[${element(f).index}]`;
 
 const splat = (size: number, value: Expr<I64>): Expr<V128> => op("splat", size, size === 3 ? value : toI32(value));
@@ -237,20 +240,25 @@ const floating = FP.flatMap(([mnemonic, U, opcode]) => {
     if (mnemonic === "fmulx") return fp.binary(c, "mulx", size, a, b);
     return fp.fma(c, size, lane(c, "d", size, i), mnemonic === "fmls" ? fp.neg(size, a) : a, b);
   };
+  /** The size field: 0 half, 2 single, 3 double. */
+  const elementSize = (size: number) => (size === 0 ? 1 : size);
   return [false, true].map((scalar) =>
     define({
       name: `${mnemonic.toUpperCase()} (by element${scalar ? ", scalar" : ""})`,
+      feature: ({ size }) => (size === 0 ? "FEAT_FP16" : undefined),
       pattern: scalar ? SCALAR_HEAD(U, opcode) : HEAD(U, opcode),
       statics: { Q: scalar ? { count: 1, of: () => i32(0) } : "Q", size: "size", L: "L" },
-      allocated: ({ Q, size, L: low }) => size === 2 || (size === 3 && low === 0 && (scalar || Q === 1)),
+      allocated: ({ Q, size, L: low }) => size === 0 || size === 2 || (size === 3 && low === 0 && (scalar || Q === 1)),
       operands: elementOperands,
       fp: true,
-      execute: (c, { Q, size }) => {
+      execute: (c, statics) => {
+        const size = elementSize(statics.size);
         const b = laneAt(c, "m", size, c.imm());
-        writeLanes(c, "d", scalar ? 8 << size : width(Q), size, (i) => run(c, size, i, b));
+        writeLanes(c, "d", scalar ? 8 << size : width(statics.Q), size, (i) => run(c, size, i, b));
       },
       syntax: (f) => {
-        const name = (n: number) => (scalar ? sreg(f.size, n) : vreg(n, arrangement(f.Q, f.size)));
+        const size = elementSize(f.size);
+        const name = (n: number) => (scalar ? sreg(size, n) : vreg(n, arrangement(f.Q, size)));
         return `${mnemonic} ${name(f.Rd)}, ${name(f.Rn)}, ${elementText(f)}`;
       },
     }),

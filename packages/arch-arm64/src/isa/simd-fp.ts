@@ -1,43 +1,13 @@
 /**
- * Advanced SIMD floating point: three same, two-register miscellaneous, across lanes, scalar pairwise, and conversions with a
- * fixed-point immediate, of single and double precision.
+ * Advanced SIMD floating point: three same, across lanes, scalar pairwise, of half, single and double precision.
  *
- * Source: DDI 0487 K.a C4.1.96.
+ * Source: DDI 0487 K.a C4.1.96 (Advanced SIMD three same, three same (FP16), across lanes, scalar pairwise).
  */
-import {
-  add,
-  clz,
-  type Expr,
-  eqz,
-  type I32,
-  type I64,
-  i32,
-  i64,
-  select,
-  shl,
-  shrS,
-  sub,
-  toI32,
-  toI64U,
-} from "../wasm/index.ts";
+import type { Expr, I64 } from "../wasm/index.ts";
 import type { Context } from "./context.ts";
-import { type Description, define, type FieldValues, type Word } from "./description.ts";
-import { fp, fpcrRounding } from "./fp-helpers.ts";
-import {
-  arrangement,
-  buildVector,
-  lane,
-  sreg,
-  standardSlots,
-  unarySlots,
-  vreg,
-  width,
-  writeHalf,
-  writeLanes,
-} from "./simd-lanes.ts";
-
-/** Single is 0, double 1 in the encoding; elements of size 2 and 3. */
-const sizeOf = (f: FieldValues<"sz">) => 2 + f.sz;
+import { type Description, define } from "./description.ts";
+import { fp } from "./fp-helpers.ts";
+import { arrangement, form, lane, sreg, standardSlots, unarySlots, vreg, width, writeLanes } from "./simd-lanes.ts";
 
 // ------------------------------------------------------------------------------------------------------ three same
 
@@ -118,281 +88,63 @@ const THREE_SAME: readonly ThreeSameFp[] = [
   { mnemonic: "fdiv", U: 1, a: 0, opcode: "11111", run: arithmetic("div") },
 ];
 
-const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise, run }) => {
-  const vector = define({
-    name: `${mnemonic.toUpperCase()} (vector)`,
-    pattern: `0 Q ${U} 01110 ${a} sz 1 Rm:5 ${opcode} 1 Rn:5 Rd:5`,
-    statics: { Q: "Q", sz: "sz" },
-    allocated: ({ Q, sz }) => sz === 0 || Q === 1,
-    operands: standardSlots,
-    fp: true,
-    execute: (c, { Q, sz }) => {
-      const size = 2 + sz;
-      const count = width(Q) >> (3 + size);
-      const at = (index: number) => (index < count ? lane(c, "n", size, index) : lane(c, "m", size, index - count));
-      writeLanes(c, "d", width(Q), size, (i) =>
-        pairwise
-          ? run(c, size, at(2 * i), at(2 * i + 1), () => lane(c, "d", size, i))
-          : run(c, size, lane(c, "n", size, i), lane(c, "m", size, i), () => lane(c, "d", size, i)),
-      );
-    },
-    syntax: (f) => {
-      const t = arrangement(f.Q, sizeOf(f));
-      return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
-    },
-  });
-  if (!scalar) return [vector];
-  return [
-    vector,
-    define({
-      name: `${mnemonic.toUpperCase()} (scalar)`,
-      pattern: `01 ${U} 11110 ${a} sz 1 Rm:5 ${opcode} 1 Rn:5 Rd:5`,
-      statics: { sz: "sz" },
+/** Single and double precision by `sz`; half precision (FEAT_FP16) is a class of its own. */
+const threeSame = THREE_SAME.flatMap(({ mnemonic, U, a, opcode, scalar, pairwise, run }) =>
+  [false, true].flatMap((half) => {
+    const { sz, sizeOf, title, feature } = form(half);
+    const low = opcode.slice(2);
+    const vector = define({
+      name: `${mnemonic.toUpperCase()} (vector${title})`,
+      ...feature,
+      pattern: half
+        ? `0 Q ${U} 01110 ${a} 10 Rm:5 00 ${low} 1 Rn:5 Rd:5`
+        : `0 Q ${U} 01110 ${a} sz 1 Rm:5 ${opcode} 1 Rn:5 Rd:5`,
+      statics: { Q: "Q", sz },
+      allocated: ({ Q, sz }) => sz === 0 || Q === 1,
       operands: standardSlots,
       fp: true,
-      execute: (c, { sz }) =>
-        c.setVLow(
-          "d",
-          run(c, 2 + sz, lane(c, "n", 2 + sz, 0), lane(c, "m", 2 + sz, 0), () => lane(c, "d", 2 + sz, 0)),
-        ),
-      syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}, ${sreg(sizeOf(f), f.Rm)}`,
-    }),
-  ];
-});
-
-// ------------------------------------------------------------------------------------ two-register miscellaneous
-
-type Unary = (c: Context, size: number, a: Expr<I64>) => Expr<I64>;
-interface TwoRegFp {
-  readonly mnemonic: string;
-  readonly U: number;
-  readonly a: number;
-  readonly opcode: string;
-  /** "only": the scalar form alone. */
-  readonly scalar?: true | "only";
-  readonly suffix?: string;
-  readonly run: Unary;
-}
-const zero = () => i64(0);
-const toInteger =
-  (rounding: number, unsigned: boolean): Unary =>
-  (c, size, a) =>
-    fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, i32(0), i32(rounding));
-const fromInteger =
-  (unsigned: boolean): Unary =>
-  (c, size, a) =>
-    fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), i32(0));
-const signExtend32 = (a: Expr<I64>) => shrS(shl(a, 32), 32);
-const roundTo =
-  (rounding: number): Unary =>
-  (c, size, a) =>
-    fp.roundInt(c, size, a, i32(rounding), false);
-
-/** FPRounding of the second letter of FCVTxS and FRINTx. */
-const ROUNDING = { n: 0, p: 1, m: 2, z: 3, a: 4 } as const;
-const CONVERSIONS = (
-  [
-    ["n", 0, "11010"],
-    ["p", 1, "11010"],
-    ["m", 0, "11011"],
-    ["z", 1, "11011"],
-    ["a", 0, "11100"],
-  ] as const
-).flatMap(([letter, a, opcode]) =>
-  [0, 1].map(
-    (U): TwoRegFp => ({
-      mnemonic: `fcvt${letter}${U ? "u" : "s"}`,
-      U,
-      a,
-      opcode,
-      scalar: true,
-      run: toInteger(ROUNDING[letter], U === 1),
-    }),
-  ),
-);
-const TWO_REG: readonly TwoRegFp[] = [
-  {
-    mnemonic: "fcmgt",
-    U: 0,
-    a: 1,
-    opcode: "01100",
-    scalar: true,
-    suffix: ", #0.0",
-    run: (c, size, a) => fp.mask(c, "gt", size, a, zero()),
-  },
-  {
-    mnemonic: "fcmge",
-    U: 1,
-    a: 1,
-    opcode: "01100",
-    scalar: true,
-    suffix: ", #0.0",
-    run: (c, size, a) => fp.mask(c, "ge", size, a, zero()),
-  },
-  {
-    mnemonic: "fcmeq",
-    U: 0,
-    a: 1,
-    opcode: "01101",
-    scalar: true,
-    suffix: ", #0.0",
-    run: (c, size, a) => fp.mask(c, "eq", size, a, zero()),
-  },
-  {
-    mnemonic: "fcmle",
-    U: 1,
-    a: 1,
-    opcode: "01101",
-    scalar: true,
-    suffix: ", #0.0",
-    run: (c, size, a) => fp.mask(c, "ge", size, zero(), a),
-  },
-  {
-    mnemonic: "fcmlt",
-    U: 0,
-    a: 1,
-    opcode: "01110",
-    scalar: true,
-    suffix: ", #0.0",
-    run: (c, size, a) => fp.mask(c, "gt", size, zero(), a),
-  },
-  { mnemonic: "fabs", U: 0, a: 1, opcode: "01111", run: (_c, size, a) => fp.abs(size, a) },
-  { mnemonic: "fneg", U: 1, a: 1, opcode: "01111", run: (_c, size, a) => fp.neg(size, a) },
-  { mnemonic: "frintn", U: 0, a: 0, opcode: "11000", run: roundTo(ROUNDING.n) },
-  { mnemonic: "frintp", U: 0, a: 1, opcode: "11000", run: roundTo(ROUNDING.p) },
-  { mnemonic: "frinta", U: 1, a: 0, opcode: "11000", run: roundTo(ROUNDING.a) },
-  { mnemonic: "frintm", U: 0, a: 0, opcode: "11001", run: roundTo(ROUNDING.m) },
-  { mnemonic: "frintz", U: 0, a: 1, opcode: "11001", run: roundTo(ROUNDING.z) },
-  {
-    mnemonic: "frintx",
-    U: 1,
-    a: 0,
-    opcode: "11001",
-    run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), true),
-  },
-  {
-    mnemonic: "frinti",
-    U: 1,
-    a: 1,
-    opcode: "11001",
-    run: (c, size, a) => fp.roundInt(c, size, a, fpcrRounding(c), false),
-  },
-  ...CONVERSIONS,
-  { mnemonic: "scvtf", U: 0, a: 0, opcode: "11101", scalar: true, run: fromInteger(false) },
-  { mnemonic: "ucvtf", U: 1, a: 0, opcode: "11101", scalar: true, run: fromInteger(true) },
-  {
-    mnemonic: "frecpe",
-    U: 0,
-    a: 1,
-    opcode: "11101",
-    scalar: true,
-    run: (c, size, a) => fp.estimate(c, "recip", size, a),
-  },
-  {
-    mnemonic: "frsqrte",
-    U: 1,
-    a: 1,
-    opcode: "11101",
-    scalar: true,
-    run: (c, size, a) => fp.estimate(c, "rsqrt", size, a),
-  },
-  {
-    mnemonic: "frecpx",
-    U: 0,
-    a: 1,
-    opcode: "11111",
-    scalar: "only",
-    run: (c, size, a) => fp.estimate(c, "recpx", size, a),
-  },
-  { mnemonic: "fsqrt", U: 1, a: 1, opcode: "11111", run: (c, size, a) => fp.sqrt(c, size, a) },
-];
-const twoReg = TWO_REG.flatMap(({ mnemonic, U, a, opcode, scalar, suffix = "", run }) => {
-  const title = suffix === "" ? "" : "zero, ";
-  const list: Description[] = [];
-  if (scalar !== "only")
-    list.push(
+      execute: (c, { Q, sz }) => {
+        const size = half ? 1 : 2 + sz;
+        const count = width(Q) >> (3 + size);
+        const at = (index: number) => (index < count ? lane(c, "n", size, index) : lane(c, "m", size, index - count));
+        writeLanes(c, "d", width(Q), size, (i) =>
+          pairwise
+            ? run(c, size, at(2 * i), at(2 * i + 1), () => lane(c, "d", size, i))
+            : run(c, size, lane(c, "n", size, i), lane(c, "m", size, i), () => lane(c, "d", size, i)),
+        );
+      },
+      syntax: (f) => {
+        const t = arrangement(f.Q, sizeOf(f));
+        return `${mnemonic} ${vreg(f.Rd, t)}, ${vreg(f.Rn, t)}, ${vreg(f.Rm, t)}`;
+      },
+    });
+    if (!scalar) return [vector];
+    return [
+      vector,
       define({
-        name: `${mnemonic.toUpperCase()} (${title}vector)`,
-        pattern: `0 Q ${U} 01110 ${a} sz 10000 ${opcode} 10 Rn:5 Rd:5`,
-        statics: { Q: "Q", sz: "sz" },
-        allocated: ({ Q, sz }) => sz === 0 || Q === 1,
-        operands: unarySlots,
+        name: `${mnemonic.toUpperCase()} (scalar${title})`,
+        ...feature,
+        pattern: half
+          ? `01 ${U} 11110 ${a} 10 Rm:5 00 ${low} 1 Rn:5 Rd:5`
+          : `01 ${U} 11110 ${a} sz 1 Rm:5 ${opcode} 1 Rn:5 Rd:5`,
+        statics: { sz },
+        operands: standardSlots,
         fp: true,
-        execute: (c, { Q, sz }) => writeLanes(c, "d", width(Q), 2 + sz, (i) => run(c, 2 + sz, lane(c, "n", 2 + sz, i))),
-        syntax: (f) =>
-          `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, sizeOf(f)))}, ${vreg(f.Rn, arrangement(f.Q, sizeOf(f)))}${suffix}`,
+        execute: (c, { sz }) => {
+          const size = half ? 1 : 2 + sz;
+          c.setVLow(
+            "d",
+            run(c, size, lane(c, "n", size, 0), lane(c, "m", size, 0), () => lane(c, "d", size, 0)),
+          );
+        },
+        syntax: (f) => {
+          const size = sizeOf(f);
+          return `${mnemonic} ${sreg(size, f.Rd)}, ${sreg(size, f.Rn)}, ${sreg(size, f.Rm)}`;
+        },
       }),
-    );
-  if (scalar)
-    list.push(
-      define({
-        name: `${mnemonic.toUpperCase()} (${title}scalar)`,
-        pattern: `01 ${U} 11110 ${a} sz 10000 ${opcode} 10 Rn:5 Rd:5`,
-        statics: { sz: "sz" },
-        operands: unarySlots,
-        fp: true,
-        execute: (c, { sz }) => c.setVLow("d", run(c, 2 + sz, lane(c, "n", 2 + sz, 0))),
-        syntax: (f) => `${mnemonic} ${sreg(sizeOf(f), f.Rd)}, ${sreg(sizeOf(f), f.Rn)}${suffix}`,
-      }),
-    );
-  return list;
-});
-
-/** URECPE, URSQRTE: words only. */
-const unsignedEstimates = (["recip", "rsqrt"] as const).map((kind, U) =>
-  define({
-    name: U ? "URSQRTE" : "URECPE",
-    pattern: `0 Q ${U} 01110 10 10000 11100 10 Rn:5 Rd:5`,
-    statics: { Q: "Q" },
-    operands: unarySlots,
-    fp: true,
-    execute: (c, { Q }) =>
-      writeLanes(c, "d", width(Q), 2, (i) => toI64U(fp.unsignedEstimate(c, kind, toI32(lane(c, "n", 2, i))))),
-    syntax: (f) => `${U ? "ursqrte" : "urecpe"} ${vreg(f.Rd, arrangement(f.Q, 2))}, ${vreg(f.Rn, arrangement(f.Q, 2))}`,
+    ];
   }),
 );
-
-/** FCVTL, FCVTN, FCVTXN. `sz` 0 is half and single, 1 single and double. */
-const lengthen = define({
-  name: "FCVTL",
-  pattern: "0 Q 0 01110 0 sz 10000 10111 10 Rn:5 Rd:5",
-  statics: { Q: "Q", sz: "sz" },
-  operands: unarySlots,
-  fp: true,
-  execute: (c, { Q, sz }) => {
-    const count = 4 >> sz;
-    writeLanes(c, "d", 128, 2 + sz, (i) => fp.convert(c, 1 + sz, 2 + sz, lane(c, "n", 1 + sz, i + (Q ? count : 0))));
-  },
-  syntax: (f) =>
-    `fcvtl${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(1, sizeOf(f)))}, ${vreg(f.Rn, arrangement(f.Q, sizeOf(f) - 1))}`,
-});
-const narrow = [0, 1].map((odd) =>
-  define({
-    name: odd ? "FCVTXN (vector)" : "FCVTN",
-    pattern: `0 Q ${odd} 01110 0 sz 10000 10110 10 Rn:5 Rd:5`,
-    statics: { Q: "Q", sz: "sz" },
-    allocated: ({ sz }) => odd === 0 || sz === 1,
-    operands: unarySlots,
-    fp: true,
-    execute: (c, { Q, sz }) =>
-      writeHalf(
-        c,
-        "d",
-        Q,
-        buildVector(c, 64, 1 + sz, (i) => fp.convert(c, 2 + sz, 1 + sz, lane(c, "n", 2 + sz, i), odd === 1)),
-      ),
-    syntax: (f) =>
-      `fcvt${odd ? "x" : ""}n${f.Q ? "2" : ""} ${vreg(f.Rd, arrangement(f.Q, sizeOf(f) - 1))}, ${vreg(f.Rn, arrangement(1, sizeOf(f)))}`,
-  }),
-);
-const narrowOddScalar = define({
-  name: "FCVTXN (scalar)",
-  pattern: "01 1 11110 01 10000 10110 10 Rn:5 Rd:5",
-  operands: unarySlots,
-  fp: true,
-  execute: (c) => c.setVLow("d", fp.convert(c, 3, 2, lane(c, "n", 3, 0), true)),
-  syntax: (f) => `fcvtxn s${f.Rd}, d${f.Rn}`,
-});
 
 // -------------------------------------------------------------------------------- across lanes and scalar pairwise
 
@@ -402,95 +154,64 @@ const ACROSS = [
   ["max", 0, "01111"],
   ["min", 1, "01111"],
 ] as const;
-const across = ACROSS.map(([name, a, opcode]) =>
+/** FPReduce: the lower half and the upper half, then both. */
+function reduce(c: Context, op: (typeof ACROSS)[number][0], size: number, elements: readonly Expr<I64>[]): Expr<I64> {
+  if (elements.length === 1) return elements[0] as Expr<I64>;
+  const half = elements.length / 2;
+  const low = c.temp(reduce(c, op, size, elements.slice(0, half)));
+  const high = c.temp(reduce(c, op, size, elements.slice(half)));
+  return fp.minMax(c, op, size, low, high);
+}
+const across = ACROSS.flatMap(([name, a, opcode]) => [
   define({
     name: `F${name.toUpperCase()}V`,
     pattern: `0 1 1 01110 ${a} 0 11000 ${opcode} 10 Rn:5 Rd:5`,
     operands: unarySlots,
     fp: true,
     execute: (c) => {
-      const [w, x, y, z] = [0, 1, 2, 3].map((i) => lane(c, "n", 2, i)) as [Expr<I64>, Expr<I64>, Expr<I64>, Expr<I64>];
-      const low = c.temp(fp.minMax(c, name, 2, w, x));
-      const high = c.temp(fp.minMax(c, name, 2, y, z));
-      c.setVLow("d", fp.minMax(c, name, 2, low, high));
+      const elements = [0, 1, 2, 3].map((i) => lane(c, "n", 2, i));
+      c.setVLow("d", reduce(c, name, 2, elements));
     },
     syntax: (f) => `f${name}v s${f.Rd}, v${f.Rn}.4s`,
   }),
-);
-const pairwiseScalar = ([...ACROSS, ["add", 0, "01101"]] as const).map(([name, a, opcode]) =>
   define({
-    name: `F${name.toUpperCase()}P (scalar)`,
-    pattern: `01 1 11110 ${a} sz 11000 ${opcode} 10 Rn:5 Rd:5`,
-    statics: { sz: "sz" },
+    name: `F${name.toUpperCase()}V (half)`,
+    feature: "FEAT_FP16",
+    pattern: `0 Q 0 01110 ${a} 0 11000 ${opcode} 10 Rn:5 Rd:5`,
+    statics: { Q: "Q" },
     operands: unarySlots,
     fp: true,
-    execute: (c, { sz }) => {
-      const first = lane(c, "n", 2 + sz, 0);
-      const second = lane(c, "n", 2 + sz, 1);
-      c.setVLow(
-        "d",
-        name === "add" ? fp.binary(c, "add", 2 + sz, first, second) : fp.minMax(c, name, 2 + sz, first, second),
-      );
+    execute: (c, { Q }) => {
+      const elements = Array.from({ length: Q ? 8 : 4 }, (_, i) => lane(c, "n", 1, i));
+      c.setVLow("d", reduce(c, name, 1, elements));
     },
-    syntax: (f) => `f${name}p ${sreg(sizeOf(f), f.Rd)}, v${f.Rn}.2${sz(f)}`,
+    syntax: (f) => `f${name}v h${f.Rd}, v${f.Rn}.${arrangement(f.Q, 1)}`,
+  }),
+]);
+const pairwiseScalar = ([...ACROSS, ["add", 0, "01101"]] as const).flatMap(([name, a, opcode]) =>
+  [false, true].map((half) => {
+    const { sz, sizeOf, title, feature } = form(half);
+    return define({
+      name: `F${name.toUpperCase()}P (scalar${title})`,
+      ...feature,
+      pattern: half
+        ? `01 0 11110 ${a} 0 11000 ${opcode} 10 Rn:5 Rd:5`
+        : `01 1 11110 ${a} sz 11000 ${opcode} 10 Rn:5 Rd:5`,
+      statics: { sz },
+      operands: unarySlots,
+      fp: true,
+      execute: (c, { sz }) => {
+        const size = half ? 1 : 2 + sz;
+        const first = lane(c, "n", size, 0);
+        const second = lane(c, "n", size, 1);
+        c.setVLow(
+          "d",
+          name === "add" ? fp.binary(c, "add", size, first, second) : fp.minMax(c, name, size, first, second),
+        );
+      },
+      syntax: (f) => `f${name}p ${sreg(sizeOf(f), f.Rd)}, v${f.Rn}.2${"bhsd"[sizeOf(f)]}`,
+    });
   }),
 );
-const sz = (f: FieldValues<"sz">) => (f.sz ? "d" : "s");
 
-// ------------------------------------------------------------------------------------------ fixed-point conversions
-
-/** immh 001x is half precision (FEAT_FP16, absent), 01xx single, 1xxx double. */
-const immhSize = {
-  count: 5,
-  of: (w: Word<"immh">) => select(eqz(w.field("immh")), i32(4), sub(i32(31), clz(w.field("immh")))),
-};
-const fixedOperands = (w: Word<"Rd" | "Rn" | "immh" | "immb">): { d: Expr<I32>; n: Expr<I32>; imm: Expr<I32> } => ({
-  d: w.vSlot("Rd"),
-  n: w.vSlot("Rn"),
-  imm: sub(shl(i32(16), sub(i32(31), clz(w.field("immh")))), add(shl(w.field("immh"), 3), w.field("immb"))),
-});
-const fixed = (["scvtf", "ucvtf", "fcvtzs", "fcvtzu"] as const).flatMap((mnemonic) => {
-  const unsigned = mnemonic.endsWith("u") || mnemonic === "ucvtf";
-  const opcode = mnemonic.endsWith("cvtf") ? "11100" : "11111";
-  const run: Unary = (c, size, a) =>
-    mnemonic.endsWith("cvtf")
-      ? fp.fromFixed(c, size, unsigned, size === 3 || unsigned ? a : signExtend32(a), c.imm())
-      : fp.toFixed(c, size, size === 3 ? 64 : 32, unsigned, a, c.imm(), i32(ROUNDING.z));
-  const size = (f: FieldValues<"immh">) => 31 - Math.clz32(f.immh);
-  const count = (f: FieldValues<"immh" | "immb">) => (16 << size(f)) - f.immh * 8 - f.immb;
-  return [
-    define({
-      name: `${mnemonic.toUpperCase()} (vector, fixed-point)`,
-      pattern: `0 Q ${+unsigned} 011110 immh:4 immb:3 ${opcode} 1 Rn:5 Rd:5`,
-      statics: { Q: "Q", size: immhSize },
-      allocated: ({ Q, size }) => size === 2 || (size === 3 && Q === 1),
-      operands: fixedOperands,
-      fp: true,
-      execute: (c, { Q, size }) => writeLanes(c, "d", width(Q), size, (i) => run(c, size, lane(c, "n", size, i))),
-      syntax: (f) =>
-        `${mnemonic} ${vreg(f.Rd, arrangement(f.Q, size(f)))}, ${vreg(f.Rn, arrangement(f.Q, size(f)))}, #${count(f)}`,
-    }),
-    define({
-      name: `${mnemonic.toUpperCase()} (scalar, fixed-point)`,
-      pattern: `01 ${+unsigned} 111110 immh:4 immb:3 ${opcode} 1 Rn:5 Rd:5`,
-      statics: { size: immhSize },
-      allocated: ({ size }) => size === 2 || size === 3,
-      operands: fixedOperands,
-      fp: true,
-      execute: (c, { size }) => c.setVLow("d", run(c, size, lane(c, "n", size, 0))),
-      syntax: (f) => `${mnemonic} ${sreg(size(f), f.Rd)}, ${sreg(size(f), f.Rn)}, #${count(f)}`,
-    }),
-  ];
-});
-
-export const SIMD_FP: readonly Description[] = [
-  ...threeSame,
-  ...twoReg,
-  ...unsignedEstimates,
-  lengthen,
-  ...narrow,
-  narrowOddScalar,
-  ...across,
-  ...pairwiseScalar,
-  ...fixed,
-];
+export const SIMD_FP: readonly Description[] = [...threeSame, ...across, ...pairwiseScalar];

@@ -13,6 +13,7 @@ import {
   gtS,
   I32,
   I64,
+  i32,
   i64,
   type Local,
   load,
@@ -157,6 +158,19 @@ export function saturate(c: Context, size: number, unsigned: boolean, value: Exp
 export function vAddressOf(c: Context, number: Expr<I32>): Expr<I32> {
   return add(c.state, add(shl(and(number, 31), 4), L.V));
 }
+
+/**
+ * What differs between a class of half precision, which has no size field, and that of single and double, whose `sz` is a
+ * static. Half precision arithmetic is FEAT_FP16.
+ */
+export const form = (half: boolean) =>
+  ({
+    sz: half ? { count: 1, of: () => i32(0) } : "sz",
+    /** Size of an element, from the fields of a word. */
+    sizeOf: (f: { readonly sz?: number }) => (half ? 1 : 2 + (f.sz as number)),
+    title: half ? ", half" : "",
+    feature: half ? ({ feature: "FEAT_FP16" } as const) : {},
+  }) as const;
 
 /** Width in bits of a vector operation: Q. */
 export const width = (q: number): number => (q ? 128 : 64);

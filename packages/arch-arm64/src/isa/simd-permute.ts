@@ -28,6 +28,7 @@ import {
   v128,
 } from "../wasm/index.ts";
 import { type Description, define, type FieldValues, type Word } from "./description.ts";
+import { formatOf } from "./fp-helpers.ts";
 import {
   arrangement,
   laneAt,
@@ -264,23 +265,21 @@ function expandImmediate(w: Word<"abc" | "defgh">, cmode: number, isOp: number):
     const bits = w.temp(spread);
     return sub(shl(bits, 8), bits);
   }
-  return isOp ? vfpExpandImm64(imm8) : twice(w.temp(vfpExpandImm32(imm8)));
+  return isOp ? vfpExpandImm(3, imm8) : twice(w.temp(vfpExpandImm(2, imm8)));
 }
 const mulBytes = (imm8: Expr<I64>): Expr<I64> => {
   let e = imm8;
   for (const by of [8, 16, 32]) e = or(e, shl(e, by));
   return e;
 };
-/** VFPExpandImm for single precision: sign, NOT(b):Replicate(b, 5):cd, efgh. */
-export function vfpExpandImm32(imm8: Expr<I64>): Expr<I64> {
+/** VFPExpandImm of half (1), single (2) or double (3): sign, NOT(b), b replicated, cd, efgh. */
+export function vfpExpandImm(size: number, imm8: Expr<I64>): Expr<I64> {
+  const { bits, fraction, bias } = formatOf(size);
   const b = and(shrU(imm8, 6), 1);
-  const sign = shl(shrU(imm8, 7), 31);
-  return or(or(sign, select(eqz(b), i64(0x40000000), i64(0x3e000000))), shl(and(imm8, 0x3f), 19));
-}
-export function vfpExpandImm64(imm8: Expr<I64>): Expr<I64> {
-  const b = and(shrU(imm8, 6), 1);
-  const sign = shl(shrU(imm8, 7), 63);
-  return or(or(sign, select(eqz(b), i64(1n << 62n), i64(0x3fc0n << 48n))), shl(and(imm8, 0x3f), 48));
+  const sign = shl(shrU(imm8, 7), bits - 1);
+  // exponents from bias + 1 with b 0, from bias - 3 with b 1; two bits below come from imm8
+  const exponent = (value: number) => i64(BigInt(value) << BigInt(fraction));
+  return or(or(sign, select(eqz(b), exponent(bias + 1), exponent(bias - 3))), shl(and(imm8, 0x3f), fraction - 4));
 }
 /** The same as a number, for the disassembler. */
 function vfpImmediate(imm8: number): number {
@@ -353,6 +352,29 @@ const immediates = [0, 1].flatMap((isOp) =>
     });
   }),
 );
+/** FMOV of half precision: the one encoding of the class with o2 1. */
+const immediateHalf = define({
+  name: "FMOV (vector, immediate, half)",
+  feature: "FEAT_FP16",
+  pattern: "0 Q 0 0111100000 abc:3 1111 11 defgh:5 Rd:5",
+  statics: { Q: "Q" },
+  operands: (w) => {
+    const imm8 = w.temp(toI64U(or(shl(w.field("abc"), 5), w.field("defgh"))));
+    const pair = w.temp(mulHalves(w.temp(vfpExpandImm(1, imm8))));
+    return { d: w.vSlot("Rd"), imm64: or(pair, shl(pair, 32)) };
+  },
+  fp: true,
+  execute: (c, { Q }) => writeVector(c, "d", width(Q), simd("i64x2.splat", c.imm64())),
+  syntax: (f) => `fmov ${vreg(f.Rd, arrangement(f.Q, 1))}, #${vfpImmediateText((f.abc << 5) | f.defgh)}`,
+});
+const mulHalves = (e: Expr<I64>): Expr<I64> => or(e, shl(e, 16));
 const xor64 = (e: Expr<I64>): Expr<I64> => sub(i64(-1), e);
 
-export const SIMD_PERMUTE: readonly Description[] = [...COPY, ...PERMUTE, extract, ...table, ...immediates];
+export const SIMD_PERMUTE: readonly Description[] = [
+  ...COPY,
+  ...PERMUTE,
+  extract,
+  ...table,
+  ...immediates,
+  immediateHalf,
+];

@@ -29,6 +29,8 @@ export const REGION = {
   PSTATE_BITS: 0x128,
   /** i32: what the CPU model has, see `CPU_FLAG`. */
   CPU_FLAGS: 0x12c,
+  /** i32: FPCR bits that the CPU model has. */
+  FPCR_BITS: 0x130,
   /** f64 words: host counter at the last look, and the like (`timer/`). */
   TIMER: 0x140,
   /** The interpreter's constant tables and shared words: 0x1000-0xffff. */

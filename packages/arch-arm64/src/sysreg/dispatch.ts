@@ -220,7 +220,7 @@ function defineSysWrite(
         const value = load("i64", s, L.SYS_VALUE);
         const low = toI32(value);
         const done = (result = 1) => f.return(result);
-        const fpStore = (offset: number, mask: number) => {
+        const fpStore = (offset: number, mask: Expr<I32>) => {
           f.if(eqz(load("i32", s, L.FP_ENABLED)), () => {
             f.call(entry.fpTrap, [s]);
             f.return(0);
@@ -258,8 +258,8 @@ function defineSysWrite(
               setBit(f, s, PSTATE.SSBS, and(low, PSTATE.SSBS));
               done();
             },
-            () => fpStore(L.FPCR, 0x07c0_0000),
-            () => fpStore(L.FPSR, 0x0800_009f),
+            () => fpStore(L.FPCR, load("i32", i32(REGION.FPCR_BITS))),
+            () => fpStore(L.FPSR, i32(0x0800_009f)),
             () =>
               f.if(load("i32", s, L.SPSEL), () => {
                 f.store("i64", s, value, sysregOffset("SP_EL0"));

@@ -261,7 +261,8 @@ reg("DAIF", "3 3 4 2 1", { el0: "rw", kind: "inline", trap: T.DAIF });
 reg("UAO", "3 0 4 2 4", { kind: "inline", feature: "FEAT_UAO" });
 reg("DIT", "3 3 4 2 5", { el0: "rw", kind: "inline", feature: "FEAT_DIT" });
 reg("SSBS", "3 3 4 2 6", { el0: "rw", kind: "inline", feature: "FEAT_SSBS2" });
-reg("FPCR", "3 3 4 4 0", { el0: "rw", kind: "inline" });
+// AHP, DN, FZ, RMode, FZ16
+reg("FPCR", "3 3 4 4 0", { el0: "rw", kind: "inline", mask: 0x07c8_0000n, bits: { FEAT_FP16: 1n << 19n } });
 reg("FPSR", "3 3 4 4 1", { el0: "rw", kind: "inline" });
 
 // keys of pointer authentication; the Hi register follows the Lo register

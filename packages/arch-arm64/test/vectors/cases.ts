@@ -40,6 +40,13 @@ function isUnpredictable(d: Description, word: number): boolean {
   return /STX|STLX/.test(d.name) && [value("Rt"), value("Rt2"), value("Rn")].includes(value("Rs"));
 }
 
+/**
+ * QEMU 7.2 sign-extends the 16-bit result of a scalar FCVTZS to fixed point of half precision to 32 bits, where the
+ * architecture zeroes them; `src/isa/fp-half.test.ts` has it instead.
+ */
+const isWrongUnderQemu = (d: Description, word: number) =>
+  d.name === "FCVTZS (scalar, fixed-point)" && fieldValue(d.pattern.fields.get("immh") as never, word) < 4;
+
 /** Words that a description matches and no more specific one does. */
 export function randomWord(descriptions: readonly Description[], d: Description, r: Prng): number {
   for (;;) {
@@ -51,27 +58,40 @@ export function randomWord(descriptions: readonly Description[], d: Description,
         if (field !== undefined && field.width === 5 && fieldValue(field, word) !== 31)
           word = (word & ~(0x1c << field.shift)) >>> 0;
       }
-    if (describe(descriptions, word) === d && !isUnpredictable(d, word)) return word;
+    if (describe(descriptions, word) === d && !isUnpredictable(d, word) && !isWrongUnderQemu(d, word)) return word;
   }
 }
 
-/** Formats that a floating-point word works on, from its fields; the rest are integers. */
-function profileOf(d: Description, word: number, r: Prng): Profile {
-  if (!d.fp) return Profile.INTEGER;
+/** Profiles by size of an element: 1 half, 2 single, 3 double. */
+function profileOfSize(size: number, r: Prng): Profile {
+  if (size === 1) return r.below(3) === 0 ? Profile.HALF_FLUSHED : Profile.HALF;
+  return size === 2 ? Profile.SINGLE : Profile.DOUBLE;
+}
+/** Size of the elements that a floating-point word computes with, from its fields; undefined for integers. */
+function elementSize(d: Description, word: number): number | undefined {
   const value = (name: string) => {
     const field = d.pattern.fields.get(name);
     return field === undefined ? undefined : fieldValue(field, word);
   };
-  if (d.name === "FCVT")
-    return ([Profile.SINGLE, Profile.DOUBLE, Profile.INTEGER, Profile.HALF] as const)[value("ptype") as 0];
-  if (d.name === "FCVTL") return value("sz") ? Profile.SINGLE : Profile.HALF;
-  const width = value("sz") ?? value("type");
-  if (width !== undefined)
-    return /CVTF/.test(d.name) && r.below(4) !== 0 ? Profile.INTEGER : width ? Profile.DOUBLE : Profile.SINGLE;
-  if (/^FCVTZ/.test(d.name)) return (value("immh") as number) >= 8 ? Profile.DOUBLE : Profile.SINGLE;
-  if (/^FM(LA|LS|UL)/.test(d.name)) return value("size") === 3 ? Profile.DOUBLE : Profile.SINGLE;
-  if (/^F(MAX|MIN)/.test(d.name)) return Profile.SINGLE;
-  return Profile.INTEGER;
+  const ptype = value("ptype");
+  if (ptype !== undefined) return [2, 3, undefined, 1][ptype];
+  if (d.name === "FCVTL") return value("sz") ? 2 : 1;
+  if (d.name === "FJCVTZS") return 3;
+  if (/half/.test(d.name) || /^FML[AS]L/.test(d.name)) return 1;
+  if (/^BF/.test(d.name)) return 2;
+  const sz = value("sz");
+  if (sz !== undefined) return 2 + sz;
+  const immh = value("immh");
+  if (/CVT.*fixed-point/.test(d.name) && immh !== undefined) return immh >= 8 ? 3 : immh >= 4 ? 2 : 1;
+  if (/^FC(ADD|MLA)/.test(d.name)) return value("size");
+  if (/^FM(LA|LS|UL)/.test(d.name)) return [1, undefined, 2, 3][value("size") as number];
+  return /^F(MAX|MIN)/.test(d.name) ? 2 : undefined;
+}
+/** What the vector registers of a word's case hold. */
+function profileOf(d: Description, word: number, r: Prng): Profile {
+  const size = d.fp ? elementSize(d, word) : undefined;
+  if (size === undefined) return Profile.INTEGER;
+  return /CVTF/.test(d.name) && r.below(4) !== 0 ? Profile.INTEGER : profileOfSize(size, r);
 }
 
 /** Whether a case may run in user mode and straight-line. */

@@ -13,9 +13,13 @@ import { LOAD_STORE_EXCLUSIVE } from "../../src/isa/load-store-exclusive.ts";
 import { LOAD_STORE_PAIR } from "../../src/isa/load-store-pair.ts";
 import { LOAD_STORE_REGISTER } from "../../src/isa/load-store-register.ts";
 import { PAUTH } from "../../src/isa/pauth.ts";
+import { SHA512_SHA3 } from "../../src/isa/sha512.ts";
+import { SIMD_COMPLEX } from "../../src/isa/simd-complex.ts";
 import { SIMD_ELEMENT } from "../../src/isa/simd-element.ts";
 import { SIMD_FP } from "../../src/isa/simd-fp.ts";
+import { SIMD_FP_TWO_REG } from "../../src/isa/simd-fp-two-reg.ts";
 import { SIMD_LOAD_STORE } from "../../src/isa/simd-load-store.ts";
+import { SIMD_MATRIX } from "../../src/isa/simd-matrix.ts";
 import { SIMD_PERMUTE } from "../../src/isa/simd-permute.ts";
 import { SIMD_SHIFT } from "../../src/isa/simd-shift.ts";
 import { SIMD_THREE_DIFFERENT } from "../../src/isa/simd-three-different.ts";
@@ -47,9 +51,13 @@ const CLASSES: readonly (readonly [title: string, descriptions: readonly Descrip
   ["Advanced SIMD copy, permute, table, immediate", SIMD_PERMUTE],
   ["Advanced SIMD shift by immediate", SIMD_SHIFT],
   ["Advanced SIMD by element", SIMD_ELEMENT],
-  ["Advanced SIMD floating point", SIMD_FP],
-  ["Scalar floating point", FP_SCALAR],
+  ["Advanced SIMD floating point: three same, across lanes, pairwise", SIMD_FP],
+  ["Advanced SIMD floating point: two-register, fixed-point, with FRINTTS", SIMD_FP_TWO_REG],
+  ["Scalar floating point, with JSCVT and FRINTTS", FP_SCALAR],
+  ["Complex numbers (FCMA)", SIMD_COMPLEX],
+  ["Dot and matrix products, widening products (I8MM, BF16, FHM)", SIMD_MATRIX],
   ["AES, SHA-1, SHA-256", CRYPTO],
+  ["SHA-512, SHA-3", SHA512_SHA3],
 ];
 
 export function coverageTable(): string {

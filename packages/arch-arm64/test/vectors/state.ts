@@ -27,8 +27,8 @@ export const FIELD = {
 } as const;
 export const SIGNAL = { ILL: 4, TRAP: 5, BUS: 7, SEGV: 11 } as const;
 
-/** What fills the vector registers. */
-export const Profile = { INTEGER: 0, HALF: 1, SINGLE: 2, DOUBLE: 3 } as const;
+/** What fills the vector registers. HALF_FLUSHED is HALF with FPCR.FZ16 set. */
+export const Profile = { INTEGER: 0, HALF: 1, SINGLE: 2, DOUBLE: 3, HALF_FLUSHED: 4 } as const;
 export type Profile = (typeof Profile)[keyof typeof Profile];
 
 /** xorshift128, seeded by splitmix. 32 bits a draw. */
@@ -237,7 +237,8 @@ function value(r: Prng, profile: Profile): bigint {
 }
 
 /** The state that a profile and a seed name, in a buffer of `FIELD.BYTES`. Words, and what `override` sets, come after. */
-export function initialState(into: DataView, profile: Profile, seed: number): void {
+export function initialState(into: DataView, named: Profile, seed: number): void {
+  const profile = named === Profile.HALF_FLUSHED ? Profile.HALF : named;
   const r = new Prng(seed);
   new Uint8Array(into.buffer, into.byteOffset, FIELD.BYTES).fill(0);
   for (let n = 0; n < 31; n++)
@@ -256,7 +257,7 @@ export function initialState(into: DataView, profile: Profile, seed: number): vo
         ((r.below(3) === 0 ? 1 : 0) << 24) |
         ((r.below(4) === 0 ? 1 : 0) << 25) |
         ((r.below(4) === 0 ? 1 : 0) << 26);
-  into.setUint32(FIELD.FPCR, control, true);
+  into.setUint32(FIELD.FPCR, control | (named === Profile.HALF_FLUSHED ? 1 << 19 : 0), true);
   into.setUint32(FIELD.FPSR, r.below(2) === 0 ? 0 : (r.next() & 0x0800_009f) >>> 0, true);
   const bits = BITS[profile] as number;
   let previous = 0n;
