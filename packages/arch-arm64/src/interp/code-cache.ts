@@ -33,13 +33,14 @@ import {
   toI32,
   toI64U,
 } from "../wasm/index.ts";
-import { CODE_PAGE, ENTRY, HANDLER, HOT, INTERP, SHARED } from "./layout.ts";
+import { BRANCH_TARGET, CODE_PAGE, ENTRY, HANDLER, HOT, INTERP, SHARED } from "./layout.ts";
 
 export interface CodeCacheFunctions {
   readonly codePage: FunctionRef;
   readonly isCode: FunctionRef;
   readonly codeStore: FunctionRef;
   readonly dropCode: FunctionRef;
+  readonly noteTarget: FunctionRef;
 }
 
 /** Address of the page table's entry for the DRAM page at `page` (linear-memory offset). */
@@ -149,8 +150,55 @@ export function defineCodeCache(module: ModuleBuilder): CodeCacheFunctions {
     { export: true },
   );
 
-  return { codePage, isCode, codeStore, dropCode };
+  return { codePage, isCode, codeStore, dropCode, ...defineBranchTargets(module, dropRegions) };
 }
+
+/** A branch's `BRANCH_TARGET`. */
+export const branchTargetOf = (record: Expr<I32>): Expr<I32> =>
+  add(load("i32", SHARED.TARGETS), shl(and(shrU(record, 4), BRANCH_TARGET.ENTRIES - 1), BRANCH_TARGET.BYTES_LOG2));
+
+/** Of a site whose regions missed so often, and have two targets to know, regions are compiled anew, so many times. */
+const MISSES_TO_RENEW = 256;
+const MOST_RENEWALS = 3;
+
+function defineBranchTargets(module: ModuleBuilder, dropRegions: FunctionRef): Pick<CodeCacheFunctions, "noteTarget"> {
+  /** (record, target): the branch at the record goes there, which is not where it went before. */
+  const noteTarget = module.func("noteTarget", [I32, I64], [], (f, record, target) => {
+    const site = f.temp(branchTargetOf(record));
+    f.if(ne(load("i32", site, BRANCH_TARGET.RECORD), record), () => {
+      f.store("i32", site, record, BRANCH_TARGET.RECORD);
+      f.store("i64", site, i64(0), BRANCH_TARGET.MISSES);
+      f.store("i32", site, i32(0), BRANCH_TARGET.RENEWED);
+      f.store("i64", site, target, BRANCH_TARGET.LAST);
+      f.store("i64", site, target, BRANCH_TARGET.OTHER);
+      f.return();
+    });
+    f.if(ne(load("i64", site, BRANCH_TARGET.LAST), target), () => {
+      f.store("i64", site, load("i64", site, BRANCH_TARGET.LAST), BRANCH_TARGET.OTHER);
+      f.store("i64", site, target, BRANCH_TARGET.LAST);
+    });
+  });
+  // (slot, record, target): a region left because it does not have the target
+  module.func(
+    "helper.targetMiss",
+    TARGET_MISS_PARAMS,
+    [],
+    (f, slot, record, target) => {
+      f.call(noteTarget, [record, target]);
+      const site = f.temp(branchTargetOf(record));
+      const misses = f.temp(add(load("i32", site, BRANCH_TARGET.MISSES), 1));
+      f.store("i32", site, misses, BRANCH_TARGET.MISSES);
+      const renewed = f.temp(load("i32", site, BRANCH_TARGET.RENEWED));
+      f.if(or(ltU(misses, MISSES_TO_RENEW), geU(renewed, MOST_RENEWALS)), () => f.return());
+      f.store("i32", site, i32(0), BRANCH_TARGET.MISSES);
+      f.store("i32", site, add(renewed, 1), BRANCH_TARGET.RENEWED);
+      f.call(dropRegions, [slot]);
+    },
+    { export: true },
+  );
+  return { noteTarget };
+}
+export const TARGET_MISS_PARAMS = [I32, I32, I64] as const;
 
 /** What finding the next instruction calls. */
 export interface FetchFunctions {
@@ -231,13 +279,15 @@ export function defineCount(module: ModuleBuilder): FunctionRef {
 /** Lay out the code cache between two offsets of the linear memory. */
 export function initCodeCache(data: DataView, start: number, end: number, dramSize: number): void {
   const hot = (start + (dramSize / 4096) * 4 + 15) & -16;
-  const entries = hot + (HOT.ENTRIES << HOT.BYTES_LOG2);
+  const targets = hot + (HOT.ENTRIES << HOT.BYTES_LOG2);
+  const entries = targets + (BRANCH_TARGET.ENTRIES << BRANCH_TARGET.BYTES_LOG2);
   // A side word has 16 bits for the number of an entry; a 32nd part of the room is enough for what the rest holds.
   const entryCount = Math.min(0x10000, (end - entries) >>> (5 + ENTRY.BYTES_LOG2));
   const pagesStart = entries + (entryCount << ENTRY.BYTES_LOG2);
   data.setUint32(SHARED.PAGE_TABLE, start, true);
   data.setUint32(SHARED.HOT, hot, true);
   data.setUint32(SHARED.HOT_COUNT, 0, true);
+  data.setUint32(SHARED.TARGETS, targets, true);
   data.setUint32(SHARED.THRESHOLD, 0, true);
   data.setUint32(SHARED.ENTRIES, entries, true);
   data.setUint32(SHARED.ENTRY_COUNT, entryCount, true);

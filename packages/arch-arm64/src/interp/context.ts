@@ -37,8 +37,9 @@ import {
   type ValueType,
   v128,
 } from "../wasm/index.ts";
+import { branchTargetOf } from "./code-cache.ts";
 import { clearMonitor, compareAndSwap128, setMonitor, storeIfMonitored } from "./exclusives.ts";
-import { FLAGS, INTERP, RECORD } from "./layout.ts";
+import { BRANCH_TARGET, FLAGS, INTERP, RECORD } from "./layout.ts";
 
 /** The system side's functions, by the names of the seam. */
 export type SystemFunctions = { readonly [name in keyof typeof SYSTEM_FUNCTIONS]: Callable };
@@ -51,6 +52,8 @@ export interface InterpreterFunctions {
   readonly look: Callable;
   /** (s, record): a branch goes there. */
   readonly count: Callable;
+  /** (record, target): the branch through a register goes elsewhere than before. */
+  readonly noteTarget: Callable;
 }
 
 /** What all handlers of one module share. */
@@ -314,7 +317,15 @@ export class InterpreterContext extends FlagWords implements Context {
   branchIf(condition: Expr<I32>): void {
     this.f.if(condition, () => this.branch());
   }
-  branchTo(target: Expr<I64>): void {
+  branchTo(target: Expr<I64>, isReturn: boolean): void {
+    if (!isReturn) {
+      const site = this.temp(branchTargetOf(this.#p));
+      const known = and(
+        eq(load("i32", site, BRANCH_TARGET.RECORD), this.#p),
+        eq(load("i64", site, BRANCH_TARGET.LAST), target),
+      );
+      this.f.if(eqz(known), () => this.f.call(this.#own.noteTarget, [this.#p, target]));
+    }
     this.#exits.jumpTo(target);
   }
   link(): void {

@@ -73,7 +73,12 @@ export function defineInterpreter(
   const count = defineCount(module);
   const look = defineLook(module, services, count, system);
   const tlbMiss = defineTlbMiss(module, system.memSlow);
-  const parts: InterpreterParts = { system, own: { tlbMiss, look, count }, helpers: new Map(), module };
+  const parts: InterpreterParts = {
+    system,
+    own: { tlbMiss, look, count, noteTarget: services.noteTarget },
+    helpers: new Map(),
+    module,
+  };
 
   const outlineType = module.type([I32, I32], [I32]);
   const functions = table.handlers

@@ -58,6 +58,20 @@ export const ENTRY = {
   BYTES_LOG2: 5,
 } as const;
 
+/** Where branches through registers went: 32 bytes, by bits 14:4 of the branch's record. */
+export const BRANCH_TARGET = {
+  /** i32: the record. */
+  RECORD: 0,
+  /** i32: times that a region did not have the target, and times that it was compiled anew for that. */
+  MISSES: 4,
+  RENEWED: 8,
+  /** i64: the last target, and the one before that was another. */
+  LAST: 16,
+  OTHER: 24,
+  BYTES_LOG2: 5,
+  ENTRIES: 2048,
+} as const;
+
 /** Of a region's function: (s, address of the page that its offsets count from, budget, entry) -> budget left. */
 export const REGION_PARAMS = [I32, I64, I32, I32] as const;
 /** Functions in the table of regions. */
@@ -101,6 +115,8 @@ export const SHARED = {
   /** i32: hot words that the JIT has not looked at, and where they are, see `HOT`. */
   HOT_COUNT: REGION.INTERP + 0x24,
   HOT: REGION.INTERP + 0x28,
+  /** i32: where `BRANCH_TARGET`s are. */
+  TARGETS: REGION.INTERP + 0x2c,
   /** u16 each: handler of every combination of statics. */
   HANDLERS: REGION.INTERP + 0x100,
 } as const;

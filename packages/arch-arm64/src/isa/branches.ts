@@ -80,7 +80,7 @@ const branchRegister = define({
   execute: (c, { opc }) => {
     const to = c.temp(c.x("n"));
     if (opc === 1) c.link();
-    c.branchTo(to);
+    c.branchTo(to, opc === 2);
   },
   syntax: (f) =>
     f.opc === 2 ? (f.Rn === 30 ? "ret" : `ret ${reg(1, f.Rn)}`) : `${f.opc ? "blr" : "br"} ${reg(1, f.Rn)}`,

@@ -146,7 +146,8 @@ export interface Context {
   branch(): void;
   /** To PC + imm when the condition is not zero, else on. */
   branchIf(condition: Expr<I32>): void;
-  branchTo(target: Expr<I64>): void;
+  /** To a register's value, named. `isReturn`: most likely to where the last call came from. */
+  branchTo(target: Expr<I64>, isReturn: boolean): void;
   /** X30 = PC + 4. Read a target from X30 before. */
   link(): void;
 

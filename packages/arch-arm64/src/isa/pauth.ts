@@ -165,7 +165,7 @@ const branch = define({
   execute: (c, { link, B, Z }) => {
     const target = signed(c, 1, B, c.x("n"), Z ? c.temp(c.x("m")) : i64(0));
     if (link) c.link();
-    c.branchTo(target);
+    c.branchTo(target, false);
   },
   syntax: (f) => {
     const name = `b${f.link ? "l" : ""}ra${f.B ? "b" : "a"}${f.Z ? "" : "z"}`;
@@ -179,7 +179,7 @@ const authenticatedReturn = define({
   pattern: "1101011 0 0 10 11111 00001 B 11111 11111",
   statics: { B: "B" },
   flow: Flow.INDIRECT,
-  execute: (c, { B }) => c.branchTo(signed(c, 1, B, c.field("i64", i32(X30)), register(c, L.SP))),
+  execute: (c, { B }) => c.branchTo(signed(c, 1, B, c.field("i64", i32(X30)), register(c, L.SP)), true),
   syntax: (f) => `reta${f.B ? "b" : "a"}`,
   test: SKIP,
 });

@@ -3,7 +3,8 @@
  */
 
 import type { Feature } from "../cpu/features.ts";
-import { CODE_PAGE } from "../interp/layout.ts";
+import { TARGET_MISS_PARAMS } from "../interp/code-cache.ts";
+import { BRANCH_TARGET, CODE_PAGE, SHARED } from "../interp/layout.ts";
 import type { Description, StaticValues } from "../isa/description.ts";
 import { TLB } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
@@ -58,6 +59,9 @@ export interface Batch {
   /** Names of the helpers that the module imports from "helpers". */
   readonly helpers: readonly string[];
 }
+
+/** Offsets are 32 bits, and nothing near their ends is worth a thought. */
+const FARTHEST = 2 ** 30;
 
 /** Instructions that look like others but belong to the interpreter. */
 function isRegionMaterial(
@@ -122,6 +126,20 @@ class SourcePages {
     if (page === undefined) return undefined;
     return this.#get((this.#get(page.slot + CODE_PAGE.HOST) >>> 0) + (offset & 4095));
   }
+  /** See `CodeReader`. */
+  targets(offset: number): readonly number[] {
+    const page = this.page(offset & -4096);
+    if (page === undefined) return [];
+    const record = page.slot + ((offset & 4095) << 2);
+    const index = (record >>> 4) & (BRANCH_TARGET.ENTRIES - 1);
+    const site = this.#get(SHARED.TARGETS) + (index << BRANCH_TARGET.BYTES_LOG2);
+    if (this.#get(site + BRANCH_TARGET.RECORD) !== record) return [];
+    const targets = [BRANCH_TARGET.LAST, BRANCH_TARGET.OTHER].map((field) => {
+      const low = BigInt(this.#get(site + field) >>> 0);
+      return Number((BigInt(this.#get(site + field + 4)) << 32n) + low - this.#base);
+    });
+    return [...new Set(targets)].filter((target) => target % 4 === 0 && Math.abs(target) < FARTHEST);
+  }
   /** Those that blocks are in. */
   used({ blocks }: Graph): SourcePage[] {
     const offsets = new Set(blocks.flatMap((block) => block.instructions.map(({ offset }) => offset & -4096)));
@@ -146,7 +164,7 @@ export function compileBatch(requests: readonly RegionRequest[], words: Int32Arr
   const helper = (name: string, make?: (module: ModuleBuilder) => Callable): Callable => {
     const known = helpers.get(name);
     if (known !== undefined) return known;
-    const { params, results } = make?.(scratch) ?? lazyType(name);
+    const { params, results } = make?.(scratch) ?? ownType(name);
     const made = module.importFunction("helpers", name, params, results);
     helpers.set(name, made);
     return made;
@@ -159,6 +177,7 @@ export function compileBatch(requests: readonly RegionRequest[], words: Int32Arr
     const source = new SourcePages(words, request);
     const reader: CodeReader = {
       word: (offset) => source.word(offset),
+      targets: (offset) => source.targets(offset),
       canCompile: (description, statics, word) =>
         isRegionMaterial(description, statics, () => dispatchWord(word), features),
     };
@@ -184,6 +203,8 @@ export function compileBatch(requests: readonly RegionRequest[], words: Int32Arr
   return { bytes: module.encode(), regions, failures, helpers: [...helpers.keys()] };
 }
 
-function lazyType(name: string): Pick<Callable, "params" | "results"> {
+/** Types of the functions that regions import and no description makes. */
+function ownType(name: string): Pick<Callable, "params" | "results"> {
+  if (name === "targetMiss") return { params: TARGET_MISS_PARAMS, results: [] };
   return { params: LAZY_PARAMS, results: name === "lazyNzcv" ? [I32] : [] };
 }

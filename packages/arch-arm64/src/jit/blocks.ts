@@ -12,6 +12,8 @@ import { constValue, i32 } from "../wasm/index.ts";
 export interface CodeReader {
   /** The word at an offset, undefined where the page is not code or not known. */
   word(offset: number): number | undefined;
+  /** Where the branch through a register at an offset went lately. */
+  targets(offset: number): readonly number[];
   /** Whether regions can have the instruction, beyond what its description tells. */
   canCompile(description: Description, statics: StaticValues, word: number): boolean;
 }
@@ -30,8 +32,13 @@ export type End =
   | { readonly kind: "jump"; readonly to: number }
   | { readonly kind: "branch"; readonly to: number; readonly next: number }
   | { readonly kind: "call"; readonly to: number; readonly next: number }
-  /** BR, BLR, RET. `next` is where a call would come back. */
-  | { readonly kind: "indirect"; readonly isReturn: boolean; readonly next: number | undefined }
+  /** BR, BLR, RET. `next` is where a call would come back, `targets` where the first two are likely to go. */
+  | {
+      readonly kind: "indirect";
+      readonly isReturn: boolean;
+      readonly next: number | undefined;
+      readonly targets: readonly number[];
+    }
   /** The interpreter does what is at `at`. */
   | { readonly kind: "leave"; readonly at: number };
 
@@ -69,8 +76,15 @@ function instructionAt(reader: CodeReader, offset: number): Instruction | undefi
   return { offset, word, description, statics, operands };
 }
 
+/** What the branches through registers are for. */
+const INDIRECT: { readonly [name: string]: (statics: StaticValues) => "jump" | "call" | "return" } = {
+  "BR/BLR/RET": ({ opc }) => (["jump", "call", "return"] as const)[opc as 0],
+  "BRA/BLRA": ({ link }) => (link ? "call" : "jump"),
+  RETA: () => "return",
+};
+
 /** The end that a branch instruction makes, undefined for the others. */
-function endOf(instruction: Instruction): End | undefined {
+function endOf(instruction: Instruction, reader: CodeReader): End | undefined {
   const { description, offset, operands, statics } = instruction;
   const target = () => offset + (constValue(operands.imm as NonNullable<Operands["imm"]>) as number);
   const next = offset + 4;
@@ -79,8 +93,12 @@ function endOf(instruction: Instruction): End | undefined {
       return description.name === "BL" ? { kind: "call", to: target(), next } : { kind: "jump", to: target() };
     case Flow.CONDITIONAL:
       return { kind: "branch", to: target(), next };
-    case Flow.INDIRECT:
-      return { kind: "indirect", isReturn: statics["opc"] === 2, next: statics["opc"] === 1 ? next : undefined };
+    case Flow.INDIRECT: {
+      const kind = INDIRECT[description.name]?.(statics);
+      const isReturn = kind === "return";
+      const targets = isReturn ? [] : reader.targets(offset);
+      return { kind: "indirect", isReturn, next: kind === "call" ? next : undefined, targets };
+    }
     default:
       return undefined;
   }
@@ -106,9 +124,11 @@ function explore(reader: CodeReader, entry: number, limits: Limits) {
         break;
       }
       instructions.set(offset, instruction);
-      const end = endOf(instruction);
+      const end = endOf(instruction, reader);
       if (end === undefined) continue;
       if (end.kind === "call" && depth < CALL_DEPTH) lead(end.to, depth + 1);
+      if (end.kind === "indirect" && depth < CALL_DEPTH)
+        for (const target of end.targets) lead(target, end.next === undefined ? depth : depth + 1);
       if (end.kind === "jump" || end.kind === "branch") lead(end.to, depth);
       if ("next" in end && end.next !== undefined) lead(end.next, depth);
       break;
@@ -117,7 +137,11 @@ function explore(reader: CodeReader, entry: number, limits: Limits) {
   return { instructions, leaders };
 }
 
-function cut(instructions: ReadonlyMap<number, Instruction>, leaders: ReadonlySet<number>): Map<number, Block> {
+function cut(
+  reader: CodeReader,
+  instructions: ReadonlyMap<number, Instruction>,
+  leaders: ReadonlySet<number>,
+): Map<number, Block> {
   const blocks = new Map<number, Block>();
   for (const leader of leaders) {
     const list: Instruction[] = [];
@@ -128,7 +152,7 @@ function cut(instructions: ReadonlyMap<number, Instruction>, leaders: ReadonlySe
       else if (instruction === undefined) end = { kind: "leave", at: offset };
       else {
         list.push(instruction);
-        end = endOf(instruction);
+        end = endOf(instruction, reader);
       }
     }
     // a block of nothing would only cost a way in and out
@@ -146,13 +170,32 @@ function cut(instructions: ReadonlyMap<number, Instruction>, leaders: ReadonlySe
   return blocks;
 }
 
+/** Where an end leads within its function. */
+function within(end: End): readonly number[] {
+  switch (end.kind) {
+    case "jump":
+      return [end.to];
+    case "branch":
+      return [end.to, end.next];
+    case "call":
+      return [end.next];
+    case "indirect":
+      return end.next === undefined ? end.targets : [end.next];
+    default:
+      return [];
+  }
+}
+/** The functions that it may call. */
+function callees(end: End): readonly number[] {
+  if (end.kind === "call") return [end.to];
+  return end.kind === "indirect" && end.next !== undefined ? end.targets : [];
+}
+
 /** Blocks of the function that begins at `first`: calls lead to where they come back. */
 function functionOf(blocks: ReadonlyMap<number, Block>, first: Block): Set<Block> {
   const found = new Set<Block>([first]);
   for (const { end } of found) {
-    const to = end.kind === "call" ? [end.next] : end.kind === "branch" ? [end.to, end.next] : [];
-    if (end.kind === "jump") to.push(end.to);
-    for (const offset of to) {
+    for (const offset of within(end)) {
       const block = blocks.get(offset);
       if (block !== undefined) found.add(block);
     }
@@ -163,19 +206,22 @@ function functionOf(blocks: ReadonlyMap<number, Block>, first: Block): Set<Block
 function connect(blocks: ReadonlyMap<number, Block>): void {
   const returns = new Map<Block, Set<Block>>();
   for (const { end } of blocks.values()) {
-    if (end.kind !== "call") continue;
-    const callee = blocks.get(end.to);
-    const site = blocks.get(end.next);
-    if (callee === undefined || site === undefined) continue;
-    for (const block of functionOf(blocks, callee)) {
-      if (block.end.kind !== "indirect" || !block.end.isReturn) continue;
-      returns.set(block, (returns.get(block) ?? new Set()).add(site));
+    const site = "next" in end && end.next !== undefined ? blocks.get(end.next) : undefined;
+    if (site === undefined) continue;
+    for (const offset of callees(end)) {
+      const callee = blocks.get(offset);
+      if (callee === undefined) continue;
+      for (const block of functionOf(blocks, callee)) {
+        if (block.end.kind !== "indirect" || !block.end.isReturn) continue;
+        returns.set(block, (returns.get(block) ?? new Set()).add(site));
+      }
     }
   }
   for (const block of blocks.values()) {
     const { end } = block;
     block.returns = [...(returns.get(block) ?? [])];
-    const to = end.kind === "jump" || end.kind === "call" ? [end.to] : end.kind === "branch" ? [end.next, end.to] : [];
+    const to = end.kind === "branch" ? [end.next, end.to] : "to" in end ? [end.to] : [];
+    if (end.kind === "indirect") to.push(...end.targets);
     const direct = to.flatMap((offset) => blocks.get(offset) ?? []);
     block.successors = [...new Set([...direct, ...block.returns])];
   }
@@ -210,7 +256,7 @@ export interface Graph {
 export function findBlocks(reader: CodeReader, start: number, limits: Limits = LIMITS): Graph | undefined {
   const { instructions, leaders } = explore(reader, start, limits);
   if (!instructions.has(start)) return undefined;
-  const all = cut(instructions, leaders);
+  const all = cut(reader, instructions, leaders);
   connect(all);
   const entries = chooseEntries(all, start, limits);
   const reached = new Set<Block>(entries);

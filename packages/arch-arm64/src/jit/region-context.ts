@@ -36,7 +36,7 @@ import {
 import type { Instruction } from "./blocks.ts";
 import { LazyFlags, sameForm } from "./flags.ts";
 
-/** General registers in locals. */
+/** General registers in locals, made when code first names them; the prologue fills them. */
 export class RegionRegisters {
   /** By offset in the state block: X0-X30 and SP. */
   readonly locals = new Map<number, Local<I64>>();
@@ -45,26 +45,12 @@ export class RegionRegisters {
   constructor(f: FunctionBuilder) {
     this.#f = f;
   }
-  /** Give the registers that the instruction names locals; before any instruction is generated. */
-  declare({ operands, description }: Instruction): void {
-    for (const slot of [operands.d, operands.n, operands.m, operands.a, operands.imm, operands.imm2]) {
-      const offset = slot === undefined ? undefined : constValue(slot);
-      if (typeof offset === "number" && isRegister(offset)) this.#declare(offset);
-    }
-    // a pair is named by its first register
-    if (description.name === "CASP")
-      for (const slot of [operands.d, operands.m]) {
-        const second = (constValue(slot as Expr<I32>) as number) + 8;
-        if (isRegister(second)) this.#declare(second);
-      }
-    if (description.name === "BL" || description.name === "BR/BLR/RET") this.#declare(LINK);
-  }
-  #declare(offset: number): void {
-    if (!this.locals.has(offset)) this.locals.set(offset, this.#f.local(I64));
-  }
   get(offset: number): Local<I64> {
-    const local = this.locals.get(offset);
-    if (local === undefined) throw new Error(`BUG: register at ${offset} was not declared`);
+    const known = this.locals.get(offset);
+    if (known !== undefined) return known;
+    if (!isRegister(offset)) throw new Error(`BUG: no register at ${offset}`);
+    const local = this.#f.lastingLocal(I64);
+    this.locals.set(offset, local);
     return local;
   }
 }

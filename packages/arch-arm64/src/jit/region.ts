@@ -136,12 +136,6 @@ class RegionCompiler {
     const f = this.#f;
     const s = this.#s;
     const { graph } = this.#options;
-    for (const block of graph.blocks)
-      for (const instruction of block.instructions) this.#registers.declare(instruction);
-    f.set(this.#tlbSet, load("i32", s, L.TLB_SET));
-    f.set(this.#spAlign, load("i32", s, L.SP_ALIGN));
-    for (const [offset, local] of this.#registers.locals) f.set(local, load("i64", s, offset));
-
     f.block((leaveAtPc) => {
       this.#leaveAtPc = leaveAtPc;
       f.block((leave) => {
@@ -156,6 +150,11 @@ class RegionCompiler {
     f.plainIf(form, () => f.call(this.#options.helper("lazyStore"), [s, form, a, b, carry]));
     f.return(this.#budget);
     f.unreachable();
+    f.before(() => {
+      f.set(this.#tlbSet, load("i32", s, L.TLB_SET));
+      f.set(this.#spAlign, load("i32", s, L.SP_ALIGN));
+      for (const [offset, local] of this.#registers.locals) f.set(local, load("i64", s, offset));
+    });
     return {
       f,
       entries: graph.entries.map((block) => ({ offset: block.offset, number: block.id, need: this.#way(block) })),
@@ -351,12 +350,20 @@ class RegionCompiler {
   /** BR, BLR and RET: to where calls within the region come back, else out. */
   #branchTo(target: Expr<I64>): void {
     const f = this.#f;
-    for (const site of (this.#block as Block).returns) {
-      const isThere = eq(target, add(this.#base, site.offset));
-      f.plainIf(isThere, () => {
-        if (this.#crosses(site)) f.plainIf(this.#isElsewhere(site), () => this.#exit(site.offset));
-        this.#jump(site);
+    const { end, returns, instructions } = this.#block as Block;
+    if (end.kind !== "indirect") throw new Error("BUG: a branch through a register that ends no block");
+    const known = [...returns, ...end.targets.flatMap((offset) => this.#to(offset) ?? [])];
+    for (const to of known) {
+      f.plainIf(eq(target, add(this.#base, to.offset)), () => {
+        if (this.#crosses(to)) f.plainIf(this.#isElsewhere(to), () => this.#exit(to.offset));
+        this.#jump(to);
       });
+    }
+    if (!end.isReturn) {
+      const { offset } = instructions.at(-1) as Instruction;
+      const { slot } = this.#options.page(pageOf(offset));
+      const record = slot + ((offset & 4095) << 2);
+      f.call(this.#options.helper("targetMiss"), [i32(slot), i32(record), target]);
     }
     f.store("i64", this.#s, target, L.PC);
     f.br(this.#leaveAtPc as Label);

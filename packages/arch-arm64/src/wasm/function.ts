@@ -45,7 +45,7 @@ export class FunctionBuilder {
   readonly name: string;
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
-  readonly code = new ByteBuffer(64);
+  #code = new ByteBuffer(64);
   readonly #locals: ValueType[] = [];
   /** Locals of closed scopes that a later scope may take over. */
   readonly #free = new Map<ValueType, Local[]>();
@@ -56,6 +56,11 @@ export class FunctionBuilder {
     this.name = name;
     this.params = params;
     this.results = results;
+  }
+
+  /** The code so far. */
+  get code(): ByteBuffer {
+    return this.#code;
   }
 
   param<T extends ValueType>(index: number): Local<T> {
@@ -70,6 +75,19 @@ export class FunctionBuilder {
     const local = (reused as Local<T> | undefined) ?? new Local(this.params.length + this.#locals.push(type) - 1, type);
     this.#scope?.push(local);
     return local;
+  }
+
+  /** A new variable that no scope takes over. Zero at entry. */
+  lastingLocal<T extends ValueType>(type: T): Local<T> {
+    return new Local(this.params.length + this.#locals.push(type) - 1, type);
+  }
+
+  /** What `write` emits goes before everything so far: for what is only known at the end. Outside of any block. */
+  before(write: () => void): void {
+    const body = this.#code;
+    this.#code = new ByteBuffer(256);
+    write();
+    this.#code.append(body.bytes);
   }
 
   /** Evaluate now, once, and give the value a name. Constants and parameters that never change may be passed on as they are. */
@@ -96,55 +114,55 @@ export class FunctionBuilder {
 
   set<T extends ValueType>(target: Local<T> | GlobalRef<T>, value: Operand<T>): void {
     this.#emit(value, target.type);
-    this.code.byte(target instanceof Local ? 0x21 : 0x24);
-    this.code.u32(target.index);
+    this.#code.byte(target instanceof Local ? 0x21 : 0x24);
+    this.#code.u32(target.index);
   }
 
   /** Store the low bits of `value` at `address + offset`. */
   store(kind: StoreKind, address: Operand<I32>, value: Expr, offset = 0): void {
     this.#emit(address, I32);
-    emitExpr(value, this.code);
-    this.code.byte(STORES[kind]);
-    this.code.u32(0);
-    this.code.u32(offset);
+    emitExpr(value, this.#code);
+    this.#code.byte(STORES[kind]);
+    this.#code.u32(0);
+    this.#code.u32(offset);
   }
 
   storeV128(address: Operand<I32>, value: Expr<V128>, offset = 0): void {
     this.#emit(address, I32);
-    emitExpr(value, this.code);
-    this.code.append([0xfd, 0x0b, 0]);
-    this.code.u32(offset);
+    emitExpr(value, this.#code);
+    this.#code.append([0xfd, 0x0b, 0]);
+    this.#code.u32(offset);
   }
 
   /** Sequentially consistent store. Traps when the address is not a multiple of the width. */
   atomicStore(kind: AtomicKind, address: Operand<I32>, value: Expr, offset = 0): void {
     const [index, , align] = ATOMIC_WIDTH[kind];
     this.#emit(address, I32);
-    emitExpr(value, this.code);
-    this.code.append([0xfe, 0x17 + index, align]);
-    this.code.u32(offset);
+    emitExpr(value, this.#code);
+    this.#code.append([0xfe, 0x17 + index, align]);
+    this.#code.u32(offset);
   }
 
   /** atomic.fence: a full barrier. */
   fence(): void {
-    this.code.append([0xfe, 0x03, 0x00]);
+    this.#code.append([0xfe, 0x03, 0x00]);
   }
 
   /** Evaluate for its effects and drop the value. */
   drop(value: Expr): void {
-    emitExpr(value, this.code);
-    this.code.byte(0x1a);
+    emitExpr(value, this.#code);
+    this.#code.byte(0x1a);
   }
 
   /** Call for its effects; results go to `into`, one variable each, or are dropped when there is none. */
   call(callee: Callable, args: readonly Expr[], into: readonly Local[] = []): void {
-    emitExpr(call(callee, ...args), this.code);
+    emitExpr(call(callee, ...args), this.#code);
     for (let i = callee.results.length - 1; i >= 0; i--) {
       const local = into[i];
-      if (local === undefined) this.code.byte(0x1a);
+      if (local === undefined) this.#code.byte(0x1a);
       else {
-        this.code.byte(0x21);
-        this.code.u32(local.index);
+        this.#code.byte(0x21);
+        this.#code.u32(local.index);
       }
     }
   }
@@ -152,20 +170,20 @@ export class FunctionBuilder {
   /** Return one value for each result of the function. */
   return(...values: readonly Operand<ValueType>[]): void {
     for (const [i, value] of values.entries()) this.#emit(value, this.results[i] as ValueType);
-    this.code.byte(0x0f);
+    this.#code.byte(0x0f);
   }
 
   /** memory.fill: `size` bytes from `address` become `value`. */
   memoryFill(address: Expr<I32>, value: Operand<I32>, size: Operand<I32>): void {
-    emitExpr(address, this.code);
+    emitExpr(address, this.#code);
     this.#emit(value, I32);
     this.#emit(size, I32);
-    this.code.append([0xfc, 0x0b, 0]);
+    this.#code.append([0xfc, 0x0b, 0]);
   }
 
   /** Trap: reached only when the model is wrong. */
   unreachable(): void {
-    this.code.byte(0x00);
+    this.#code.byte(0x00);
   }
 
   block(body: (out: Label) => void): void {
@@ -189,19 +207,19 @@ export class FunctionBuilder {
       else whenFalse?.();
       return;
     }
-    emitExpr(condition, this.code);
+    emitExpr(condition, this.#code);
     this.#open(0x04);
     whenTrue();
     if (whenFalse !== undefined) {
-      this.code.byte(0x05);
+      this.#code.byte(0x05);
       whenFalse();
     }
     this.#close();
   }
 
   br(target: Label): void {
-    this.code.byte(0x0c);
-    this.code.u32(this.#depth - target.depth);
+    this.#code.byte(0x0c);
+    this.#code.u32(this.#depth - target.depth);
   }
 
   brIf(condition: Expr<I32>, target: Label): void {
@@ -210,17 +228,17 @@ export class FunctionBuilder {
       if (known !== 0) this.br(target);
       return;
     }
-    emitExpr(condition, this.code);
-    this.code.byte(0x0d);
-    this.code.u32(this.#depth - target.depth);
+    emitExpr(condition, this.#code);
+    this.#code.byte(0x0d);
+    this.#code.u32(this.#depth - target.depth);
   }
 
   brTable(index: Expr<I32>, targets: readonly Label[], fallback: Label): void {
-    emitExpr(index, this.code);
-    this.code.byte(0x0e);
-    this.code.u32(targets.length);
-    for (const target of targets) this.code.u32(this.#depth - target.depth);
-    this.code.u32(this.#depth - fallback.depth);
+    emitExpr(index, this.#code);
+    this.#code.byte(0x0e);
+    this.#code.u32(targets.length);
+    for (const target of targets) this.#code.u32(this.#depth - target.depth);
+    this.#code.u32(this.#depth - fallback.depth);
   }
 
   /**
@@ -234,11 +252,11 @@ export class FunctionBuilder {
       for (let i = 0; i < bodies.length; i++) this.#open(0x02);
       const innermost = this.#depth;
       const targets = table ?? cases.map((_, i) => i);
-      emitExpr(index, this.code);
-      this.code.byte(0x0e);
-      this.code.u32(targets.length);
-      for (const target of targets) this.code.u32(target);
-      this.code.u32(cases.length);
+      emitExpr(index, this.#code);
+      this.#code.byte(0x0e);
+      this.#code.u32(targets.length);
+      for (const target of targets) this.#code.u32(target);
+      this.#code.u32(cases.length);
       if (this.#depth !== innermost) throw new Error("BUG: unbalanced switch");
       bodies.forEach((body, i) => {
         this.#close();
@@ -250,7 +268,7 @@ export class FunctionBuilder {
 
   /** Locals declaration and code, without the final `end`. */
   encode(out: ByteBuffer): void {
-    const body = new ByteBuffer(this.code.length + 16);
+    const body = new ByteBuffer(this.#code.length + 16);
     const runs: [number, ValueType][] = [];
     for (const type of this.#locals) {
       const last = runs.at(-1);
@@ -262,7 +280,7 @@ export class FunctionBuilder {
       body.u32(count);
       body.byte(type);
     }
-    body.append(this.code.bytes);
+    body.append(this.#code.bytes);
     body.byte(0x0b);
     out.u32(body.length);
     out.append(body.bytes);
@@ -271,22 +289,22 @@ export class FunctionBuilder {
   #emit(value: Operand<ValueType>, type: ValueType): void {
     if (value instanceof Expr) {
       if (value.type !== type) throw new TypeError(`${this.name}: value has the wrong type`);
-      emitExpr(value, this.code);
-    } else if (type === I32) emitExpr(i32(value), this.code);
+      emitExpr(value, this.#code);
+    } else if (type === I32) emitExpr(i32(value), this.#code);
     else {
-      this.code.byte(0x42);
-      this.code.s64(value);
+      this.#code.byte(0x42);
+      this.#code.s64(value);
     }
   }
 
   #open(op: number): void {
-    this.code.byte(op);
-    this.code.byte(VOID);
+    this.#code.byte(op);
+    this.#code.byte(VOID);
     this.#depth++;
   }
 
   #close(): void {
-    this.code.byte(0x0b);
+    this.#code.byte(0x0b);
     this.#depth--;
   }
 }
