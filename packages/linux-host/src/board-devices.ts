@@ -49,9 +49,11 @@ export class BoardDevices {
     }));
     for (const [index, device] of devices.entries()) {
       const { name, address, spi } = this.placed[index] as PlacedDevice;
+      const { clock } = services.context(name);
       device.activate({
         memory: new HostDma(this.#memory),
         line: new SpiLine(services.hypervisor, FIRST_SPI_INTID + spi),
+        defer: (work) => void clock.at(clock.now() + 1, work),
       });
       this.#removers.push(services.bus.add(name, address, device.windowSize, new Notifying(device)));
     }

@@ -8,7 +8,7 @@ function setUp<T extends Pl011 | Uart16550>(create: (context: ReturnType<typeof 
   const console = new RecordedConsole();
   const line = new RecordedLine();
   const device = create(deviceContext(console));
-  device.activate({ line, memory: new ArrayMemory(0) });
+  device.activate({ line, memory: new ArrayMemory(0), defer: () => {} });
   return { console, line, device };
 }
 

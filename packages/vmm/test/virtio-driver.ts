@@ -14,6 +14,8 @@ export interface Buffer {
 /** The driver's side of virtio-mmio, as small as the specification lets it be. VIRTIO 1.2 §3.1, §4.2.3. */
 export class VirtioDriver {
   readonly line = new RecordedLine();
+  /** What the device put off, oldest first. */
+  readonly deferred: (() => void)[] = [];
   readonly device: Device;
   readonly memory: ArrayMemory;
   readonly #available: number[] = [];
@@ -23,7 +25,7 @@ export class VirtioDriver {
   constructor(device: Device, memory: ArrayMemory) {
     this.device = device;
     this.memory = memory;
-    device.activate({ memory, line: this.line });
+    device.activate({ memory, line: this.line, defer: (work) => this.deferred.push(work) });
   }
 
   read(register: number): number {

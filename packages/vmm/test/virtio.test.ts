@@ -124,6 +124,43 @@ describe("virtio-mmio", () => {
     expect(driver.used(0)).toEqual([4]);
   });
 
+  it("refuses a chain that is longer than the device's queue, whatever its indirect table can hold (§2.7.5.3.1)", () => {
+    for (const [descriptors, fits] of [
+      [64, true],
+      [65, false],
+    ] as const) {
+      const { driver, context } = rng();
+      driver.start(1);
+      for (let index = 0; index < descriptors; index++) {
+        driver.memory.data.setBigUint64(0x4000 + 16 * index, BigInt(DATA + 0x2000), true);
+        driver.memory.data.setUint32(0x4008 + 16 * index, 1, true);
+        driver.memory.data.setUint16(0x400c + 16 * index, index + 1 < descriptors ? 3 : 2, true);
+        driver.memory.data.setUint16(0x400e + 16 * index, index + 1, true);
+      }
+      driver.describe(0, 0, { address: DATA, length: 16 * descriptors }, 4, 0);
+      driver.offer(0, 0);
+      driver.write(Reg.QUEUE_NOTIFY, 0);
+      expect(driver.used(0)).toEqual(fits ? [descriptors] : []);
+      expect(context.logged.join()).toMatch(fits ? /^$/ : /longer than the queue of 64/);
+    }
+  });
+
+  it.each([
+    [8, false],
+    [9, true],
+    [16, true],
+    [128, true],
+  ])("takes a queue of its largest size and refuses others: %i of 8, refused %s", (size, refused) => {
+    const context = deviceContext();
+    const device = new VirtioMmio(context, Object.assign(new VirtioRng(context.entropy), { queueSizes: [8] }));
+    const driver = new VirtioDriver(device, new ArrayMemory(0x8000));
+    driver.negotiate();
+    driver.write(Reg.QUEUE_NUM, size);
+    driver.write(Reg.QUEUE_READY, 1);
+    expect(driver.read(Reg.QUEUE_READY)).toBe(refused ? 0 : 1);
+    expect((driver.status & VirtioStatus.NEEDS_RESET) !== 0).toBe(refused);
+  });
+
   it("walks an indirect table (§2.7.5.3)", () => {
     const { driver } = rng();
     driver.start(1);
@@ -178,6 +215,58 @@ describe("virtio-blk", () => {
     expect(request(8, 0, { length: 20, writable: true })).toBe(0);
     expect(new TextDecoder().decode(driver.memory.bytes.subarray(0x4000, 0x4008))).toBe("serial-1");
     expect(driver.used(0)).toEqual([1025, 1, 1, 21]);
+  });
+
+  /** One request of 64 descriptors, all of the same 64 KiB: 4 MiB, twice what is served in one go. */
+  function large() {
+    const size = 64 << 10;
+    const disk = new MemoryDisk(new Uint8Array(64 * size).fill(9));
+    const device = new VirtioMmio(deviceContext(), new VirtioBlk(disk, "large", () => {}));
+    const driver = new VirtioDriver(device, new ArrayMemory(0x4_0000));
+    driver.start(1);
+    const { memory } = driver;
+    const table = 0x2_0000;
+    for (let index = 0; index < 66; index++) {
+      const [at, length] = index === 0 ? [0x3000, 16] : index === 65 ? [0x3010, 1] : [0x1_0000, size];
+      memory.data.setBigUint64(table + 16 * index, BigInt(memory.base + at), true);
+      memory.data.setUint32(table + 16 * index + 8, length, true);
+      memory.data.setUint16(table + 16 * index + 12, (index === 0 ? 0 : 2) | (index < 65 ? 1 : 0), true);
+      memory.data.setUint16(table + 16 * index + 14, index + 1, true);
+    }
+    driver.describe(0, 0, { address: memory.base + table, length: 16 * 66 }, 4, 0);
+    return { driver };
+  }
+
+  it("serves a long queue in parts, each with its interrupt, and lets a notification in between start nothing twice", () => {
+    const { driver } = large();
+    driver.offer(0, 0);
+    driver.offer(0, 0);
+    driver.write(Reg.QUEUE_NOTIFY, 0);
+    const parts = [driver.used(0).length];
+    while (driver.deferred.length > 0) {
+      expect(driver.deferred).toHaveLength(1);
+      driver.write(Reg.QUEUE_NOTIFY, 0);
+      driver.deferred.shift()?.();
+      parts.push(driver.used(0).length);
+    }
+    expect(parts.length).toBeGreaterThan(3);
+    expect(parts.reduce((sum, part) => sum + part)).toBe(2);
+    expect([driver.line.pulses, driver.read(Reg.INTERRUPT_STATUS)]).toEqual([2, 1]);
+    // All of the second request came after the first was told of.
+    expect(parts.findIndex((part) => part > 0)).toBeLessThan(parts.length - 1);
+  });
+
+  it("drops what it put off when the driver resets the device", () => {
+    const { driver } = large();
+    driver.offer(0, 0);
+    driver.write(Reg.QUEUE_NOTIFY, 0);
+    driver.write(Reg.STATUS, 0);
+    driver.start(1);
+    const used = driver.used(0).length;
+    driver.memory.bytes.fill(0, 0x1_0000, 0x2_0000);
+    for (const work of driver.deferred.splice(0)) work();
+    expect([used, driver.used(0).length, driver.deferred.length]).toEqual([0, 0, 0]);
+    expect(driver.memory.bytes[0x1_0000]).toBe(0);
   });
 
   it("answers IOERR behind the end, for half sectors and on a read-only disk; UNSUPP for the unknown", () => {

@@ -90,6 +90,11 @@ export interface NotifyRegister {
 export interface DeviceResources {
   readonly memory: DmaMemory;
   readonly line: InterruptLine;
+  /**
+   * Do the rest of something long in a turn of its own: the guest, the embedding program and other devices get theirs
+   * before. A guest decides how long a queue is, so a device takes a bounded part of it at a time.
+   */
+  defer(work: () => void): void;
 }
 
 /** The guest's memory as a device may touch it. */

@@ -111,8 +111,6 @@ class CounterEventFd implements SharedEventFd {
 
   wait(signal?: AbortSignal): Promise<bigint> {
     return new Promise((resolve, reject) => {
-      // What is there needs no hand-over: nobody waited.
-      let goOn = resumeNow;
       const abort = () => {
         this.#waiters.delete(attempt);
         reject(signal?.reason);
@@ -122,12 +120,12 @@ class CounterEventFd implements SharedEventFd {
         if (value === undefined) return false;
         this.#waiters.delete(attempt);
         signal?.removeEventListener("abort", abort);
-        goOn(() => resolve(value));
+        // Also for what is there already: a process that always finds something to do must not stop the others.
+        this.#handOver(() => resolve(value));
         return true;
       };
       if (signal?.aborted === true) return abort();
       if (attempt()) return;
-      goOn = this.#handOver;
       signal?.addEventListener("abort", abort, { once: true });
       this.#waiters.add(attempt);
       this.#listen();

@@ -168,7 +168,7 @@ export class VirtualMachine {
     for (const { device, address, spi } of this.plan.devices) {
       const irq = this.#device.createEventFd();
       await this.#vm.addIrqfd({ fd: irq.fd, label: spi, level: device.interrupt === "level" });
-      device.activate({ memory: this.#ram, line: new IrqfdLine(irq.event) });
+      device.activate({ memory: this.#ram, line: new IrqfdLine(irq.event), defer: this.#deviceThread() });
       this.#bus.add(address, device);
       for (const { offset, length, datamatch, notified } of device.notifications ?? []) {
         const event = this.#device.createEventFd();
@@ -183,6 +183,19 @@ export class VirtualMachine {
     }
     for (const { type, arg } of this.#options.functions ?? []) await this.#vm.addFunction(type, arg);
     for (let id = 0; id < this.plan.cpus; id++) this.#vcpus.push(await this.#vm.addVcpu(id));
+  }
+
+  /** A thread for work that a device put off: what it is woken for is done in a turn of its own. */
+  #deviceThread(): (work: () => void) => void {
+    const thread = this.#device.createEventFd();
+    const todo: (() => void)[] = [];
+    void this.#listen(thread, () => {
+      for (const work of todo.splice(0)) work();
+    });
+    return (work) => {
+      todo.push(work);
+      thread.event.signal();
+    };
   }
 
   /** A device thread: sleeps on its eventfd, then serves the queue. */

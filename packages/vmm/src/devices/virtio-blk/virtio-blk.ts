@@ -1,7 +1,7 @@
 import type { DmaMemory } from "@gunyah-ts/kernel";
 import { VirtioDeviceId } from "../virtio/constants.ts";
-import type { VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
-import { type Chain, gather, type Segment, scatter, totalLength } from "../virtio/virtqueue.ts";
+import type { QueueWork, VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
+import { type Chain, chainCost, gather, type Segment, scatter, totalLength } from "../virtio/virtqueue.ts";
 import type { Disk } from "./disk.ts";
 
 const QUEUE = 0;
@@ -18,7 +18,7 @@ const QUEUE_SIZE = 128;
 const SEG_MAX = QUEUE_SIZE - 2;
 const ID_SIZE = 20;
 /** Largest piece copied at a time. */
-const PIECE = 1 << 20;
+const PIECE = 1 << 18;
 
 /**
  * Block device over a `Disk`.
@@ -33,7 +33,6 @@ export class VirtioBlk implements VirtioDevice {
   readonly #disk: Disk;
   readonly #id: string;
   readonly #log: (message: string) => void;
-  #host: VirtioHost | undefined;
   #failures = 0;
 
   constructor(disk: Disk, id: string, log: (message: string) => void) {
@@ -47,13 +46,9 @@ export class VirtioBlk implements VirtioDevice {
     view.setUint32(20, SECTOR, true);
   }
 
-  activate(host: VirtioHost): void {
-    this.#host = host;
-  }
+  activate(): void {}
 
-  reset(): void {
-    this.#host = undefined;
-  }
+  reset(): void {}
 
   async flush(): Promise<void> {
     if (!this.#disk.readOnly) this.#disk.flush();
@@ -63,23 +58,21 @@ export class VirtioBlk implements VirtioDevice {
     this.#disk.close();
   }
 
-  notified(): void {
-    const host = this.#host;
-    if (host === undefined) return;
+  *serve(host: VirtioHost): QueueWork {
     const queue = host.queue(QUEUE);
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
-      const written = this.#serve(host.memory, chain);
+      const written = yield* this.#request(host.memory, chain);
       if (written === undefined) {
         host.fail("a block request has no header or no status byte in guest memory");
         return;
       }
       queue.push(chain, written);
+      yield chainCost(chain, 0);
     }
-    host.signal(QUEUE);
   }
 
   /** @returns bytes written into the chain, undefined when it is no request at all */
-  #serve(memory: DmaMemory, chain: Chain): number | undefined {
+  *#request(memory: DmaMemory, chain: Chain): Generator<number, number | undefined, void> {
     const header = gather(memory, chain.readable, HEADER_SIZE);
     const room = totalLength(chain.writable);
     if (header === undefined || header.length < HEADER_SIZE || room < 1) return undefined;
@@ -92,7 +85,7 @@ export class VirtioBlk implements VirtioDevice {
     };
     let status: number = Status.OK;
     try {
-      status = this.#execute(memory, request);
+      status = yield* this.#execute(memory, request);
     } catch (error) {
       status = Status.IOERR;
       // A full disk fails every write: say it once, and again each time that the number doubles.
@@ -104,10 +97,10 @@ export class VirtioBlk implements VirtioDevice {
     return status === Status.OK && request.type !== Request.OUT ? room : 1;
   }
 
-  #execute(memory: DmaMemory, { type, offset, source, target }: BlockRequest): number {
+  *#execute(memory: DmaMemory, { type, offset, source, target }: BlockRequest): Generator<number, number, void> {
     switch (type) {
       case Request.IN:
-        return this.#transfer(offset, target, (segment, at) => {
+        return yield* this.#transfer(offset, target, (segment, at) => {
           const bytes = memory.window(segment.address, segment.length, "rw");
           if (bytes !== undefined) {
             this.#disk.read(at, bytes);
@@ -119,7 +112,7 @@ export class VirtioBlk implements VirtioDevice {
         });
       case Request.OUT:
         if (this.#disk.readOnly) return Status.IOERR;
-        return this.#transfer(offset, source, (segment, at) => {
+        return yield* this.#transfer(offset, source, (segment, at) => {
           const copy = new Uint8Array(segment.length);
           if (!memory.read(segment.address, copy)) return false;
           this.#disk.write(at, copy);
@@ -138,7 +131,11 @@ export class VirtioBlk implements VirtioDevice {
     }
   }
 
-  #transfer(offset: number, segments: readonly Segment[], copy: (segment: Segment, at: number) => boolean): number {
+  *#transfer(
+    offset: number,
+    segments: readonly Segment[],
+    copy: (segment: Segment, at: number) => boolean,
+  ): Generator<number, number, void> {
     const length = totalLength(segments);
     if (length % SECTOR !== 0 || !Number.isSafeInteger(offset) || offset + length > this.#disk.sizeBytes)
       return Status.IOERR;
@@ -148,6 +145,7 @@ export class VirtioBlk implements VirtioDevice {
         const piece = { address: address + done, length: Math.min(PIECE, size - done) };
         if (!copy(piece, at)) return Status.IOERR;
         at += piece.length;
+        yield piece.length;
       }
     return Status.OK;
   }

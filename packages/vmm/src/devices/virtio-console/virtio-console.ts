@@ -1,7 +1,7 @@
 import type { ConsolePort } from "@gunyah-ts/kernel";
 import { VirtioDeviceId } from "../virtio/constants.ts";
-import type { VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
-import { gather, scatter, totalLength } from "../virtio/virtqueue.ts";
+import type { QueueWork, VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
+import { chainCost, gather, scatter, totalLength } from "../virtio/virtqueue.ts";
 
 const RECEIVE = 0;
 const TRANSMIT = 1;
@@ -36,7 +36,7 @@ export class VirtioConsole implements VirtioDevice {
         joined.set(this.#input);
         joined.set(bytes.subarray(0, joined.length - this.#input.length), this.#input.length);
         this.#input = joined;
-        this.#receive();
+        this.#host?.serve(RECEIVE);
       }),
       console.onResize(() => {
         this.#readSize();
@@ -47,7 +47,7 @@ export class VirtioConsole implements VirtioDevice {
 
   activate(host: VirtioHost): void {
     this.#host = host;
-    this.#receive();
+    host.serve(RECEIVE);
   }
 
   reset(): void {
@@ -58,9 +58,8 @@ export class VirtioConsole implements VirtioDevice {
     for (const end of this.#end) end();
   }
 
-  notified(queue: number): void {
-    if (queue === RECEIVE) this.#receive();
-    else this.#transmit();
+  serve(host: VirtioHost, queue: number): QueueWork {
+    return queue === RECEIVE ? this.#receive(host) : this.#transmit(host);
   }
 
   #readSize(): void {
@@ -69,9 +68,7 @@ export class VirtioConsole implements VirtioDevice {
     view.setUint16(2, this.#console.size?.rows ?? 25, true);
   }
 
-  #transmit(): void {
-    const host = this.#host;
-    if (host === undefined) return;
+  *#transmit(host: VirtioHost): QueueWork {
     const queue = host.queue(TRANSMIT);
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
       const bytes = gather(host.memory, chain.readable, MAX_TRANSMIT);
@@ -81,13 +78,11 @@ export class VirtioConsole implements VirtioDevice {
       }
       this.#console.output(bytes);
       queue.push(chain, 0);
+      yield chainCost(chain, bytes.length);
     }
-    host.signal(TRANSMIT);
   }
 
-  #receive(): void {
-    const host = this.#host;
-    if (host === undefined || this.#input.length === 0) return;
+  *#receive(host: VirtioHost): QueueWork {
     const queue = host.queue(RECEIVE);
     while (this.#input.length > 0) {
       const chain = queue.pop();
@@ -99,7 +94,7 @@ export class VirtioConsole implements VirtioDevice {
       }
       this.#input = this.#input.subarray(written);
       queue.push(chain, written);
+      yield chainCost(chain, written);
     }
-    host.signal(RECEIVE);
   }
 }

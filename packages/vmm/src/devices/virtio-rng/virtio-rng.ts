@@ -1,7 +1,7 @@
 import type { Entropy } from "@gunyah-ts/kernel";
 import { VirtioDeviceId } from "../virtio/constants.ts";
-import type { VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
-import { scatter, totalLength } from "../virtio/virtqueue.ts";
+import type { QueueWork, VirtioDevice, VirtioHost } from "../virtio/virtio-device.ts";
+import { chainCost, scatter, totalLength } from "../virtio/virtqueue.ts";
 
 const QUEUE = 0;
 /** Most bytes that one request gets; the driver asks again. */
@@ -17,23 +17,16 @@ export class VirtioRng implements VirtioDevice {
   readonly queueSizes = [64];
   readonly config = new Uint8Array(0);
   readonly #entropy: Entropy;
-  #host: VirtioHost | undefined;
 
   constructor(entropy: Entropy) {
     this.#entropy = entropy;
   }
 
-  activate(host: VirtioHost): void {
-    this.#host = host;
-  }
+  activate(): void {}
 
-  reset(): void {
-    this.#host = undefined;
-  }
+  reset(): void {}
 
-  notified(): void {
-    const host = this.#host;
-    if (host === undefined) return;
+  *serve(host: VirtioHost): QueueWork {
     const queue = host.queue(QUEUE);
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
       const bytes = new Uint8Array(Math.min(totalLength(chain.writable), MAX_BYTES));
@@ -44,7 +37,7 @@ export class VirtioRng implements VirtioDevice {
         return;
       }
       queue.push(chain, written);
+      yield chainCost(chain, written);
     }
-    host.signal(QUEUE);
   }
 }

@@ -1,7 +1,7 @@
 import type { Device, DeviceContext, DeviceResources, DmaMemory, NotifyRegister } from "@gunyah-ts/kernel";
 import { bug } from "@gunyah-ts/kernel";
 import { MmioInterrupt, MmioRegister as Reg, VirtioFeature, VirtioStatus } from "./constants.ts";
-import type { VirtioDevice, VirtioHost } from "./virtio-device.ts";
+import type { QueueWork, VirtioDevice, VirtioHost } from "./virtio-device.ts";
 import { Virtqueue } from "./virtqueue.ts";
 
 /** "virt", little endian. */
@@ -9,6 +9,8 @@ const MAGIC = 0x74726976;
 const VERSION = 2;
 /** Free for implementers; the first letters of Gunyah, little endian. */
 const VENDOR_ID = 0x594e5547;
+/** Of a queue's work, in bytes, what is done in one go: about 2 ms. */
+const BATCH_COST = 2 << 20;
 
 /**
  * virtio over MMIO, version 2.
@@ -29,6 +31,8 @@ export class VirtioMmio implements Device, VirtioHost {
   readonly #device: VirtioDevice;
   readonly #features: bigint;
   readonly #queues: readonly Virtqueue[];
+  /** Work under way on each queue. */
+  readonly #work: (QueueWork | undefined)[] = [];
   #resources: DeviceResources | undefined;
   #driverFeatures = 0n;
   #deviceFeaturesSel = 0;
@@ -51,7 +55,7 @@ export class VirtioMmio implements Device, VirtioHost {
       offset: Reg.QUEUE_NOTIFY,
       length: 4,
       datamatch: index,
-      notified: () => this.#notify(index),
+      notified: () => this.serve(index),
     }));
   }
 
@@ -78,10 +82,12 @@ export class VirtioMmio implements Device, VirtioHost {
     return this.#queues[index] ?? bug("BUG_VIRTQUEUE", `${this.name} has no queue ${index}`);
   }
 
-  signal(index: number): void {
-    const queue = this.queue(index);
-    if (queue.takeInterrupt()) this.#raise(MmioInterrupt.USED_BUFFER);
-    if (queue.broken !== undefined) this.fail(`queue ${index}: ${queue.broken}`);
+  serve(index: number): void {
+    if (!this.#active || (this.#status & VirtioStatus.NEEDS_RESET) !== 0 || index >= this.#queues.length) return;
+    // What is under way finds the new buffers by itself.
+    if (this.#work[index] !== undefined) return;
+    this.#work[index] = this.#device.serve(this, index);
+    this.#goOn(index);
   }
 
   configChanged(): void {
@@ -153,7 +159,7 @@ export class VirtioMmio implements Device, VirtioHost {
         this.#queueSel = value;
         return;
       case Reg.QUEUE_NOTIFY:
-        this.#notify(value & 0xffff);
+        this.serve(value & 0xffff);
         return;
       case Reg.INTERRUPT_ACK:
         this.#interruptStatus &= ~value;
@@ -245,12 +251,30 @@ export class VirtioMmio implements Device, VirtioHost {
     return (this.#driverFeatures & ~this.#features) === 0n && (this.#driverFeatures & required) === required;
   }
 
-  #notify(index: number): void {
-    if (!this.#active || (this.#status & VirtioStatus.NEEDS_RESET) !== 0 || index >= this.#queues.length) return;
-    this.#device.notified(index);
+  /** One batch; the interrupt for it, where the driver wants one; the rest later. */
+  #goOn(index: number): void {
+    const work = this.#work[index];
+    if (work === undefined) return;
+    let cost = 0;
+    let done = false;
+    while (!done && cost < BATCH_COST) {
+      const step = work.next();
+      done = step.done === true;
+      cost += step.value ?? 0;
+    }
+    if (done) this.#work[index] = undefined;
+    else
+      this.#resources?.defer(() => {
+        // Not what a reset has dropped meanwhile.
+        if (this.#work[index] === work) this.#goOn(index);
+      });
+    const queue = this.queue(index);
+    if (queue.takeInterrupt()) this.#raise(MmioInterrupt.USED_BUFFER);
+    if (queue.broken !== undefined) this.fail(`queue ${index}: ${queue.broken}`);
   }
 
   #reset(): void {
+    this.#work.length = 0;
     if (this.#active) this.#device.reset();
     this.#active = false;
     for (const queue of this.#queues) queue.reset();

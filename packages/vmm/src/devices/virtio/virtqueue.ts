@@ -17,6 +17,8 @@ export interface Chain {
 const DESCRIPTOR_SIZE = 16;
 const Flag = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
 const AVAIL_NO_INTERRUPT = 1;
+/** What a descriptor costs beside its bytes. */
+const DESCRIPTOR_COST = 8192;
 /** Bytes of all buffers of one chain; a driver may not go over 2^32. §2.7.5.2 */
 const MAX_CHAIN_BYTES = 2 ** 32;
 
@@ -107,6 +109,7 @@ export class Virtqueue {
     let index = head;
     let indirect = false;
     let bytes = 0;
+    let descriptors = 0;
     for (let steps = 0; ; steps++) {
       if (steps >= entries) return this.#fail(`the chain of descriptor ${head} has a loop`);
       const descriptor = this.#window(table + index * DESCRIPTOR_SIZE, DESCRIPTOR_SIZE, "r");
@@ -130,6 +133,9 @@ export class Virtqueue {
         steps = -1;
         continue;
       }
+      // §2.7.5.3.1: a chain is no longer than the device's queue, whatever the size of its indirect table.
+      if (++descriptors > this.maxSize)
+        return this.#fail(`the chain of descriptor ${head} is longer than the queue of ${this.maxSize}`);
       if ((bytes += length) > MAX_CHAIN_BYTES)
         return this.#fail(`the chain of descriptor ${head} is larger than 4 GiB`);
       if ((flags & Flag.WRITE) !== 0) writable.push({ address, length });
@@ -156,6 +162,11 @@ export class Virtqueue {
 /** Bytes in all segments. */
 export function totalLength(segments: readonly Segment[]): number {
   return segments.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What walking a chain and copying `bytes` of it costs, as `QueueWork` counts. */
+export function chainCost({ readable, writable }: Chain, bytes: number): number {
+  return (readable.length + writable.length) * DESCRIPTOR_COST + bytes;
 }
 
 /** Copy the first `limit` bytes of a chain's readable part. undefined when a byte is not guest memory. */
