@@ -58,13 +58,73 @@ describe("PL011", () => {
     expect(line.level).toBe(false);
   });
 
-  it("keeps input until the receiver is on", () => {
-    const { device, console } = uart();
-    device.write(Reg.CR, 4, 0);
-    console.type("x");
-    expect(device.read(Reg.FR, 4) & Flag.RXFE).not.toBe(0);
+  /** What a driver does that empties the FIFO, at most 32 times: it stops where there is nothing. */
+  const drain = (device: Pl011): number => {
+    for (let count = 0; count < 32; count++) {
+      if ((device.read(Reg.FR, 4) & Flag.RXFE) !== 0) return count;
+      device.read(Reg.DR, 4);
+    }
+    return 32;
+  };
+  const readAll = (device: Pl011): string => {
+    let text = "";
+    while ((device.read(Reg.FR, 4) & Flag.RXFE) === 0) text += String.fromCharCode(device.read(Reg.DR, 4));
+    return text;
+  };
+
+  it("keeps what is typed until the driver listens, also from its emptying of the FIFO", () => {
+    const { device, console, line } = uart();
+    console.type("typed before ");
     enable(device, 0);
-    expect(device.read(Reg.DR, 4)).toBe(0x78);
+    console.type("the driver listens");
+    expect(drain(device)).toBe(0);
+    expect(line.level).toBe(false);
+    device.write(Reg.IMSC, 4, Interrupt.RX | Interrupt.RT);
+    expect(line.level).toBe(true);
+    expect(readAll(device)).toBe("typed before the driver listens");
+    device.write(Reg.IMSC, 4, 0);
+    console.type("x");
+    expect(drain(device)).toBe(0);
+    device.write(Reg.IMSC, 4, Interrupt.RX);
+    expect(readAll(device)).toBe("x");
+  });
+
+  it("gives its input to a program that polls, but not to one that looks now and then", () => {
+    const { device, console } = uart();
+    enable(device, 0);
+    console.type("ab");
+    for (let count = 0; count < 100; count++) {
+      for (let look = 0; look < 15; look++) expect(device.read(Reg.FR, 4) & Flag.RXFE).not.toBe(0);
+      device.write(Reg.DR, 4, 0x2e);
+    }
+    for (let count = 0; count < 15; count++) expect(device.read(Reg.FR, 4) & Flag.RXFE).not.toBe(0);
+    expect(device.read(Reg.RIS, 4) & Interrupt.RT).toBe(Interrupt.RT);
+    expect(readAll(device)).toBe("ab");
+  });
+
+  it("receives nothing while the UART or its receiver is off, listening or not", () => {
+    const { device, console } = uart();
+    enable(device, Interrupt.RX);
+    for (const cr of [0, 0x300, 0x101]) {
+      device.write(Reg.CR, 4, cr);
+      console.type("x");
+      for (let count = 0; count < 40; count++) expect(device.read(Reg.FR, 4) & Flag.RXFE).not.toBe(0);
+    }
+    device.write(Reg.CR, 4, 0x301);
+    expect(readAll(device)).toBe("xxx");
+  });
+
+  it("has a FIFO of 16 bytes, or of one while it is off", () => {
+    const { device, console } = uart();
+    enable(device, Interrupt.RX);
+    console.type("0123456789abcdefgh");
+    device.write(Reg.CR, 4, 0);
+    expect(readAll(device)).toBe("0123456789abcdef");
+    device.write(Reg.LCR_H, 4, 0);
+    device.write(Reg.CR, 4, 0x301);
+    expect(device.read(Reg.FR, 4) & Flag.RXFF).toBe(Flag.RXFF);
+    device.write(Reg.CR, 4, 0);
+    expect(readAll(device)).toBe("g");
   });
 
   it("ignores writes to read-only registers", () => {
@@ -91,6 +151,33 @@ describe("16550", () => {
     expect(device.read(0, 1)).toBe(0x7a);
     expect(device.read(2, 1) & 0xf).toBe(2);
     expect(line.level).toBe(false);
+  });
+
+  it("keeps what is typed before the driver listens, past its reset of the FIFO", () => {
+    const { device, console } = uart();
+    console.type("early");
+    for (const fcr of [1, 7, 0, 1]) device.write(2, 1, fcr);
+    expect([device.read(5, 1) & 1, device.read(0, 1)]).toEqual([0, 0]);
+    device.write(1, 1, 1);
+    let text = "";
+    while ((device.read(5, 1) & 1) !== 0) text += String.fromCharCode(device.read(0, 1));
+    expect(text).toBe("early");
+  });
+
+  it("gives its input to a program that polls", () => {
+    const { device, console } = uart();
+    console.type("p");
+    const looks = Array.from({ length: 16 }, () => device.read(5, 1) & 1);
+    expect([looks.indexOf(1), device.read(0, 1)]).toEqual([15, 0x70]);
+  });
+
+  it("loses with a reset of the FIFO what is in it, and no more", () => {
+    const { device, console } = uart();
+    device.write(2, 1, 1);
+    device.write(1, 1, 1);
+    console.type("0123456789abcdefgh");
+    device.write(2, 1, 3);
+    expect(device.read(0, 1)).toBe(0x67);
   });
 
   it("hides the divisor behind DLAB and loops back", () => {

@@ -1,5 +1,5 @@
 import type { ConsolePort, Device, DeviceContext, DeviceResources, InterruptLine } from "@gunyah-ts/kernel";
-import { SerialInput } from "../serial-input.ts";
+import { SerialReceiver } from "../serial-receiver.ts";
 import { Flag, IDENTIFICATION, Interrupt, PLAIN_REGISTERS, Pl011Register as Reg } from "./registers.ts";
 
 /** Receive FIFO of revision r1p4 and older. DDI 0183 G §1.1.1 */
@@ -30,13 +30,13 @@ export class Pl011 implements Device {
 
   readonly #console: ConsolePort;
   readonly #plain = new Map<number, number>(PLAIN_REGISTERS.map(({ offset, reset }) => [offset, reset]));
-  /** Typed by the user, not yet in the FIFO. */
-  readonly #backlog = new SerialInput();
-  readonly #fifo: number[] = [];
+  readonly #receiver = new SerialReceiver(() => {
+    this.#rawInterrupts |= this.#receiver.length >= this.#receiveLevel ? Interrupt.RX : Interrupt.RT;
+    this.#updateLine();
+  });
   readonly #byte = new Uint8Array(1);
   #rawInterrupts = 0;
   #line: InterruptLine | undefined;
-  #endInput: () => void = () => {};
 
   constructor(context: DeviceContext) {
     this.name = context.name;
@@ -45,17 +45,16 @@ export class Pl011 implements Device {
 
   activate({ line }: DeviceResources): void {
     this.#line = line;
-    this.#endInput = this.#console.onInput((bytes) => {
-      this.#backlog.push(bytes);
-      this.#receive();
-    });
+    this.#receiver.connect(this.#console);
   }
 
   dispose(): void {
-    this.#endInput();
+    this.#receiver.disconnect();
   }
 
   read(offset: number, _size: number): number {
+    if (offset === Reg.FR || offset === Reg.RIS) this.#receiver.poll();
+    else this.#receiver.touch();
     switch (offset) {
       case Reg.DR:
         return this.#takeByte();
@@ -76,6 +75,7 @@ export class Pl011 implements Device {
   write(offset: number, _size: number, value: number): void {
     switch (offset) {
       case Reg.DR:
+        this.#receiver.touch();
         this.#transmit(value & 0xff);
         return;
       case Reg.ICR:
@@ -85,9 +85,11 @@ export class Pl011 implements Device {
         const register = PLAIN_REGISTERS.find((candidate) => candidate.offset === offset);
         if (register === undefined) return; // read-only and unassigned addresses ignore writes
         this.#plain.set(offset, value & register.mask);
-        if (offset === Reg.LCR_H || offset === Reg.CR || offset === Reg.IFLS) this.#receive();
       }
     }
+    // Nothing is received while the UART or its receiver is off.
+    const receiving = (this.#get(Reg.CR) & 0x201) === 0x201;
+    this.#receiver.configure(this.#depth, receiving, (this.#get(Reg.IMSC) & (Interrupt.RX | Interrupt.RT)) !== 0);
     this.#updateLine();
   }
 
@@ -101,8 +103,8 @@ export class Pl011 implements Device {
       Flag.CTS |
       Flag.DSR |
       Flag.DCD |
-      (this.#fifo.length === 0 ? Flag.RXFE : 0) |
-      (this.#fifo.length >= this.#depth ? Flag.RXFF : 0)
+      (this.#receiver.length === 0 ? Flag.RXFE : 0) |
+      (this.#receiver.isFull ? Flag.RXFF : 0)
     );
   }
 
@@ -119,25 +121,16 @@ export class Pl011 implements Device {
   }
 
   #takeByte(): number {
-    const byte = this.#fifo.shift() ?? 0;
-    if (this.#fifo.length === 0) this.#rawInterrupts &= ~(Interrupt.RX | Interrupt.RT);
-    else if (this.#fifo.length < this.#receiveLevel) this.#rawInterrupts &= ~Interrupt.RX;
-    this.#receive();
-    return byte;
+    // What the next bytes raise, they raise after this.
+    if (this.#receiver.length <= 1) this.#rawInterrupts &= ~(Interrupt.RX | Interrupt.RT);
+    else if (this.#receiver.length <= this.#receiveLevel) this.#rawInterrupts &= ~Interrupt.RX;
+    const byte = this.#receiver.take();
+    this.#updateLine();
+    return Math.max(byte, 0);
   }
 
   get #receiveLevel(): number {
     return this.#depth === 1 ? 1 : (RX_LEVELS[(this.#get(Reg.IFLS) >> 3) & 7] ?? 8);
-  }
-
-  /** Fill the FIFO from the backlog and raise what that raises. Nothing is received while the receiver is off. */
-  #receive(): void {
-    const receiving = (this.#get(Reg.CR) & 0x201) === 0x201;
-    if (receiving && this.#backlog.length > 0 && this.#fifo.length < this.#depth) {
-      while (this.#fifo.length < this.#depth && this.#backlog.length > 0) this.#fifo.push(this.#backlog.shift());
-      this.#rawInterrupts |= this.#fifo.length >= this.#receiveLevel ? Interrupt.RX : Interrupt.RT;
-    }
-    this.#updateLine();
   }
 
   #updateLine(): void {

@@ -1,11 +1,15 @@
 import type { ConsolePort, Device, DeviceContext, DeviceResources, InterruptLine } from "@gunyah-ts/kernel";
-import { SerialInput } from "../serial-input.ts";
+import { SerialReceiver } from "../serial-receiver.ts";
 
 /** Registers, by byte offset; 8 bits wide. Source: TI PC16550D data sheet (SNLS378), table 2. */
 const Reg = { DATA: 0, IER: 1, IIR_FCR: 2, LCR: 3, MCR: 4, LSR: 5, MSR: 6, SCR: 7 } as const;
+/** Receive FIFO, when it is enabled. */
+const FIFO_DEPTH = 16;
 const Ier = { RX: 1, THRE: 2 } as const;
 /** Interrupt identification, highest priority first: receive, then transmitter empty. §8.6.5 */
 const Iir = { NONE: 1, THRE: 2, RX: 4, FIFOS: 0xc0 } as const;
+/** FIFO control. §8.5 */
+const Fcr = { ENABLE: 1, CLEAR_RECEIVER: 2 } as const;
 const Lsr = { DR: 0x01, THRE: 0x20, TEMT: 0x40 } as const;
 const LCR_DLAB = 0x80;
 const MCR_LOOP = 0x10;
@@ -27,7 +31,7 @@ export class Uart16550 implements Device {
   } as const;
 
   readonly #console: ConsolePort;
-  readonly #input = new SerialInput();
+  readonly #receiver = new SerialReceiver(() => this.#updateLine());
   readonly #byte = new Uint8Array(1);
   #divisor = 12;
   #ier = 0;
@@ -37,7 +41,6 @@ export class Uart16550 implements Device {
   #scratch = 0;
   #thrEmptyPending = false;
   #line: InterruptLine | undefined;
-  #endInput: () => void = () => {};
 
   constructor(context: DeviceContext) {
     this.name = context.name;
@@ -46,17 +49,17 @@ export class Uart16550 implements Device {
 
   activate({ line }: DeviceResources): void {
     this.#line = line;
-    this.#endInput = this.#console.onInput((bytes) => {
-      this.#input.push(bytes);
-      this.#updateLine();
-    });
+    this.#receiver.connect(this.#console);
+    this.#configure();
   }
 
   dispose(): void {
-    this.#endInput();
+    this.#receiver.disconnect();
   }
 
   read(offset: number, _size: number): number {
+    if (offset === Reg.LSR) this.#receiver.poll();
+    else this.#receiver.touch();
     switch (offset) {
       case Reg.DATA:
         return this.#divisorLatch ? this.#divisor & 0xff : this.#receive();
@@ -69,7 +72,7 @@ export class Uart16550 implements Device {
       case Reg.MCR:
         return this.#mcr;
       case Reg.LSR:
-        return Lsr.THRE | Lsr.TEMT | (this.#input.length > 0 ? Lsr.DR : 0);
+        return Lsr.THRE | Lsr.TEMT | (this.#receiver.length > 0 ? Lsr.DR : 0);
       case Reg.MSR:
         // In loop-back the modem inputs show the outputs: CTS = RTS, DSR = DTR, RI = OUT1, DCD = OUT2. §8.6.7
         return (this.#mcr & MCR_LOOP) === 0 ? MSR_CONNECTED : loopedStatus(this.#mcr);
@@ -96,8 +99,8 @@ export class Uart16550 implements Device {
         }
         break;
       case Reg.IIR_FCR:
-        if ((byte & 2) !== 0) while (this.#input.length > 0) this.#input.shift();
         this.#fcr = byte & 0xc9;
+        if ((byte & Fcr.CLEAR_RECEIVER) !== 0) this.#receiver.clear();
         break;
       case Reg.LCR:
         this.#lcr = byte;
@@ -111,7 +114,14 @@ export class Uart16550 implements Device {
       default:
         return; // LSR and MSR are read only
     }
+    this.#configure();
     this.#updateLine();
+  }
+
+  /** In loop-back nothing comes from outside. §8.6.7 */
+  #configure(): void {
+    const depth = (this.#fcr & Fcr.ENABLE) === 0 ? 1 : FIFO_DEPTH;
+    this.#receiver.configure(depth, (this.#mcr & MCR_LOOP) === 0, (this.#ier & Ier.RX) !== 0);
   }
 
   get #divisorLatch(): boolean {
@@ -119,13 +129,13 @@ export class Uart16550 implements Device {
   }
 
   #receive(): number {
-    const byte = Math.max(this.#input.shift(), 0);
+    const byte = Math.max(this.#receiver.take(), 0);
     this.#updateLine();
     return byte;
   }
 
   #transmit(byte: number): void {
-    if ((this.#mcr & MCR_LOOP) !== 0) this.#input.push(Uint8Array.of(byte));
+    if ((this.#mcr & MCR_LOOP) !== 0) this.#receiver.loopBack(byte);
     else {
       this.#byte[0] = byte;
       this.#console.output(this.#byte);
@@ -134,7 +144,7 @@ export class Uart16550 implements Device {
   }
 
   get #pending(): number {
-    if ((this.#ier & Ier.RX) !== 0 && this.#input.length > 0) return Iir.RX;
+    if ((this.#ier & Ier.RX) !== 0 && this.#receiver.length > 0) return Iir.RX;
     if ((this.#ier & Ier.THRE) !== 0 && this.#thrEmptyPending) return Iir.THRE;
     return Iir.NONE;
   }
@@ -146,7 +156,7 @@ export class Uart16550 implements Device {
       this.#thrEmptyPending = false;
       this.#updateLine();
     }
-    return pending | ((this.#fcr & 1) !== 0 ? Iir.FIFOS : 0);
+    return pending | ((this.#fcr & Fcr.ENABLE) !== 0 ? Iir.FIFOS : 0);
   }
 
   #updateLine(): void {
