@@ -3,7 +3,9 @@ import {
   type Clock,
   type Errno,
   GicClient,
+  type HostKernel,
   type HostProcess,
+  type Hypercalls,
   type LayerError,
   ModelError,
   type NativeProgram,
@@ -17,6 +19,7 @@ import { NO_PLATFORM, type PlatformOps } from "./gunyah/platform.ts";
 import type { FaultInjector, GunyahDriver, Vm } from "./gunyah/vm.ts";
 import { HostKernelCore } from "./kernel/host-kernel.ts";
 import { HostHypercalls } from "./kernel/hypercalls.ts";
+import { late } from "./kernel/late.ts";
 import { HostScheduler } from "./kernel/scheduler.ts";
 import { HostMemory, hostIpa } from "./mm/host-memory.ts";
 import { PageAllocator } from "./mm/page-allocator.ts";
@@ -66,6 +69,9 @@ export interface HostUsage {
 export class HostDriver implements VmManager {
   readonly program: NativeProgram;
   readonly ready: Promise<void>;
+  /** The inside of the host kernel and its hypercalls, for modules: to be used once the program runs. */
+  readonly moduleKernel: HostKernel;
+  readonly moduleHypercalls: Hypercalls;
   readonly #options: HostDriverOptions;
   readonly #vms = new Set<Vm>();
   #settleReady!: { resolve(): void; reject(error: unknown): void };
@@ -77,6 +83,9 @@ export class HostDriver implements VmManager {
 
   constructor(options: HostDriverOptions) {
     this.#options = options;
+    const { name: abi } = options.profile ?? DEFAULT_ABI_PROFILE;
+    this.moduleKernel = late<HostKernel>({ abi }, () => this.kernel);
+    this.moduleHypercalls = late<Hypercalls>({}, () => this.kernel.hypercalls);
     this.ready = new Promise<void>((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -90,7 +99,7 @@ export class HostDriver implements VmManager {
     };
   }
 
-  /** The inside of the host kernel, for modules. Throws VMM_NOT_STARTED before the program runs. */
+  /** The inside of the host kernel. Throws VMM_NOT_STARTED before the program runs. */
   get kernel(): HostKernelCore {
     if (this.#kernel === undefined)
       throw new ModelError(

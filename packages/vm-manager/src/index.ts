@@ -9,7 +9,6 @@ export type { FunctionDrivers } from "./gunyah/functions.ts";
 export { NO_PLATFORM, type PlatformOps } from "./gunyah/platform.ts";
 export type { FaultInjector } from "./gunyah/vm.ts";
 export { HostDriver, type HostDriverOptions, type HostUsage } from "./host-driver.ts";
-export { LateKernel } from "./kernel/late-kernel.ts";
 export { attachEventFd, createSharedEventFd, type SharedEventFd } from "./kernel/shared-eventfd.ts";
 export { PageAllocator } from "./mm/page-allocator.ts";
 export { type VmManagerOptions, vmManager } from "./plugin.ts";

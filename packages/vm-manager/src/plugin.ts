@@ -1,7 +1,6 @@
 import { AbiProfiles, DEFAULT_ABI_PROFILE } from "@gunyah-ts/abi";
 import { Clock, definePlugin, HostKernel, Hypercalls, hostHooks, lifecycleHooks, VmManager } from "@gunyah-ts/kernel";
 import { HostDriver } from "./host-driver.ts";
-import { LateKernel } from "./kernel/late-kernel.ts";
 
 /** Options of the host driver, as a machine's configuration gives them. */
 export interface VmManagerOptions {
@@ -47,9 +46,8 @@ export const vmManager = definePlugin<VmManagerOptions>({
       fault: (point) => faults.armed && faults.hit(point),
     });
     ctx.onDispose(() => driver.stop());
-    const late = new LateKernel(abi, () => driver.kernel);
     ctx.provide(VmManager, driver);
-    ctx.provide(HostKernel, late);
-    ctx.provide(Hypercalls, late);
+    ctx.provide(HostKernel, driver.moduleKernel);
+    ctx.provide(Hypercalls, driver.moduleHypercalls);
   },
 });

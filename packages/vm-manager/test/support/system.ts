@@ -14,7 +14,7 @@ import {
 import { fakeClock, fakeCpuBackend, fakeTrace } from "@gunyah-ts/kernel/testing";
 import { GunyahResourceManager } from "@gunyah-ts/rm";
 import { VcpuFunction } from "@gunyah-ts/vcpu-proxy";
-import { HostDriver, LateKernel, type PlatformOps } from "../../src/index.ts";
+import { HostDriver, type PlatformOps } from "../../src/index.ts";
 
 const MIB = 1 << 20;
 const DRAM = 0x8000_0000;
@@ -64,10 +64,10 @@ export function system(
     log: (level, message) => messages.push(`${level}: ${message}`),
     ...(options.platform !== undefined && { platform: options.platform }),
   });
-  const late = new LateKernel(abi, () => driver.kernel);
-  drivers.set(FnType.VCPU, new VcpuFunction(late, late, AbiProfiles[abi]));
-  drivers.set(FnType.IRQFD, new Irqfd(late, late, AbiProfiles[abi]));
-  drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
+  const { moduleKernel: kernel, moduleHypercalls: hypercalls } = driver;
+  drivers.set(FnType.VCPU, new VcpuFunction(kernel, hypercalls, AbiProfiles[abi]));
+  drivers.set(FnType.IRQFD, new Irqfd(kernel, hypercalls, AbiProfiles[abi]));
+  drivers.set(FnType.IOEVENTFD, new Ioeventfd(kernel, AbiProfiles[abi]));
   const resourceManager = { program: withHypercalls(new GunyahResourceManager(trace), options.rmHypercall) };
   powerOn({ board, memory, hypervisor, resourceManager }, driver.program);
   return { board, memory, clock, trace, backend, hypervisor, driver, messages };

@@ -3,7 +3,7 @@ import { Ioeventfd } from "@gunyah-ts/ioeventfd";
 import { Irqfd } from "@gunyah-ts/irqfd";
 import { createVirtualClock, type VmFunction } from "@gunyah-ts/kernel";
 import { VcpuFunction } from "@gunyah-ts/vcpu-proxy";
-import { GunyahDevice, HostDriver, type HostDriverOptions, LateKernel, type PlatformOps } from "../../src/index.ts";
+import { GunyahDevice, HostDriver, type HostDriverOptions, type PlatformOps } from "../../src/index.ts";
 import { FakeGunyah, type FakeGunyahOptions, type FakeVm } from "./fake-gunyah.ts";
 
 export interface WorldOptions extends FakeGunyahOptions {
@@ -32,10 +32,10 @@ export function world(options: WorldOptions = {}) {
     ...(options.fault !== undefined && { fault: options.fault }),
     ...options.driver,
   });
-  const late = new LateKernel(abi, () => driver.kernel);
-  drivers.set(FnType.VCPU, new VcpuFunction(late, late, AbiProfiles[abi]));
-  drivers.set(FnType.IRQFD, new Irqfd(late, late, AbiProfiles[abi]));
-  drivers.set(FnType.IOEVENTFD, new Ioeventfd(late, AbiProfiles[abi]));
+  const { moduleKernel: kernel, moduleHypercalls: hypercalls } = driver;
+  drivers.set(FnType.VCPU, new VcpuFunction(kernel, hypercalls, AbiProfiles[abi]));
+  drivers.set(FnType.IRQFD, new Irqfd(kernel, hypercalls, AbiProfiles[abi]));
+  drivers.set(FnType.IOEVENTFD, new Ioeventfd(kernel, AbiProfiles[abi]));
   const gunyah = new FakeGunyah(driver.program, options);
   gunyah.boot();
   return { driver, gunyah, clock, messages, drivers, functions };
