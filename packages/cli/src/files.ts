@@ -1,12 +1,48 @@
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { ModelError } from "@gunyah-ts/kernel";
+import { formatBytes } from "./size.ts";
 
-/** Read a file that the user named. Errors: CLI_FILE */
-export function readUserFile(path: string, what: string): Uint8Array {
+const PIECE = 1 << 20;
+
+/**
+ * Read a file that the user named: also a pipe or a device, as long as it ends.
+ *
+ * @param limit most bytes that can be of use. A file of its own size is read all the same: what is wrong with it, who
+ * places it says better
+ * Errors: CLI_FILE
+ */
+export function readUserFile(path: string, what: string, limit: number): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    return new Uint8Array(readFileSync(path));
+    bytes = readBounded(path, limit);
   } catch (cause) {
     throw new ModelError("CLI_FILE", `cannot read the ${what} ${path}: ${reason(cause)}`, { cause });
+  }
+  if (bytes === undefined)
+    throw new ModelError(
+      "CLI_FILE",
+      `the ${what} ${path} does not end within ${formatBytes(limit)}, the guest's memory`,
+    );
+  return bytes;
+}
+
+/** undefined when it does not end within `limit` bytes. */
+function readBounded(path: string, limit: number): Uint8Array | undefined {
+  const fd = openSync(path, "r");
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFile() || stat.isDirectory()) return new Uint8Array(readFileSync(fd));
+    const pieces: Uint8Array[] = [];
+    for (let total = 0; total <= limit; ) {
+      const piece = new Uint8Array(PIECE);
+      const length = readSync(fd, piece);
+      if (length === 0) return new Uint8Array(Buffer.concat(pieces));
+      pieces.push(piece.subarray(0, length));
+      total += length;
+    }
+    return undefined;
+  } finally {
+    closeSync(fd);
   }
 }
 

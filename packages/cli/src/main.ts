@@ -41,10 +41,14 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     console.error(`gunyah: there is no command "${name}"; there are ${Object.keys(COMMANDS).join(", ")}`);
     return ExitCode.USAGE;
   }
+  // A guest that waits for nothing but input that has ended keeps no handle open; the command waits with it.
+  const alive = setInterval(() => {}, 2 ** 30);
   try {
     return await command(rest);
   } catch (error) {
     console.error(reportOf(error));
     return isModelError(error, "CLI_USAGE") ? ExitCode.USAGE : ExitCode.ERROR;
+  } finally {
+    clearInterval(alive);
   }
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "@gunyah-ts/arch-arm64";
 import { ModelError } from "@gunyah-ts/kernel";
-import type { DeviceConfig } from "@gunyah-ts/vmm";
+import { type DeviceConfig, GuestLayout } from "@gunyah-ts/vmm";
 import { parseInteger, parseSize } from "./size.ts";
 import type { AbiName } from "./stack.ts";
 
@@ -65,7 +65,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     image: values.image,
     cmdline: values.cmdline,
     memory: given(values.mem, (text) => parseSize(text, "--mem")),
-    cpus: given(values.cpus, (text) => parseInteger(text, "--cpus")),
+    cpus: given(values.cpus, parseCpus),
     cpu: oneOf(values.cpu, "--cpu", Object.keys(CPU_MODELS) as CpuModelName[]),
     disks: (values.disk ?? []).map(parseDisk),
     plugins: values.plugin ?? [],
@@ -108,6 +108,12 @@ function parse(args: readonly string[]) {
   } catch (cause) {
     throw usage((cause as Error).message, cause);
   }
+}
+
+function parseCpus(text: string): number {
+  const cpus = parseInteger(text, "--cpus");
+  if (cpus < 1 || cpus > GuestLayout.MAX_CPUS) throw usage(`--cpus ${text}: give 1 to ${GuestLayout.MAX_CPUS}`);
+  return cpus;
 }
 
 /** "path,ro,overlay". A path with a comma in it cannot be given here, but in a configuration. */

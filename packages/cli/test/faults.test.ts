@@ -39,6 +39,11 @@ describe("a mistake ends in one clear message and a code", () => {
       /IMAGE_TRUNCATED/,
     ],
     ["an empty kernel", async () => ["--kernel", file("empty", "")], /IMAGE_EMPTY: the kernel file is empty/],
+    [
+      "an initrd without end",
+      async () => ["--mem", "64M", "--initrd", "/dev/zero"],
+      /CLI_FILE: .*\/dev\/zero does not end within 64.0 MiB/,
+    ],
     ["a 0-byte initrd", async () => ["--initrd", file("none", "")], /IMAGE_EMPTY: the initrd is empty/],
     ["a kernel that is a text", async () => ["--kernel", file("text", "hello")], /IMAGE_UNKNOWN/],
     ["a device tree that is a text", async () => ["--dtb", file("text.dtb", "hello")], /VMM_DTB_INVALID/],
@@ -58,7 +63,6 @@ describe("a mistake ends in one clear message and a code", () => {
       /VMM_DISK: cannot open the disk image \/nowhere\/disk/,
     ],
     ["a plugin that is not there", async () => ["--plugin", "gunyah-plugin-nobody"], /KERNEL_PLUGIN_NOT_FOUND/],
-    ["too many vCPUs", async () => ["--cpus", "9"], /VMM_CPUS: 9 vCPUs; give 1 to 8/],
     [
       "a trace that cannot be written",
       async () => ["--trace", "/nowhere/trace.json"],
@@ -79,6 +83,8 @@ describe("a mistake ends in one clear message and a code", () => {
   it.each([
     [["run", "--nonsense"], /CLI_USAGE/],
     [["run", "--clock", "sundial"], /--clock sundial: give host or virtual/],
+    [["run", "--cpus", "9"], /CLI_USAGE: --cpus 9: give 1 to 8/],
+    [["run", "--cpus", "0"], /CLI_USAGE: --cpus 0: give 1 to 8/],
     [["run", "--mem", "lots"], /--mem lots: give a size like 512M/],
     [["explain", "NOTHING"], /no layer has an error NOTHING/],
     [["dance"], /there is no command "dance"/],
@@ -131,12 +137,27 @@ describe("a guest that ends otherwise than by powering off", () => {
   }, 60_000);
 });
 
+describe("a guest that waits for ever", () => {
+  it.each(["host", "virtual"])(
+    "is waited for, and ends with --timeout and the summary (%s clock)",
+    async (clock) => {
+      const kernel = file("wfi.bin", new Uint8Array(Uint32Array.of(0xd503_207f, 0x17ff_ffff).buffer));
+      const { code, stderr } = await gunyah(
+        ...["run", "--clock", clock, "--kernel", kernel, "--kernel-address", "0x80000000", "--timeout", "3"],
+      );
+      expect(said(stderr)).toEqual(["gunyah: CLI_TIMEOUT: the guest did not end within 3 s"]);
+      expect(stderr).toMatch(/^stopped after/m);
+      expect(code).toBe(ExitCode.TIMEOUT);
+    },
+    60_000,
+  );
+});
+
 describe("input from a pipe", () => {
   it("reaches the shell, and its end does not end the guest", async () => {
     const child = startGunyah(["run", "--quiet", "--cmdline", "quiet"]);
     const end = finished(child);
-    // Like a serial line, the console has no one who keeps what is typed before the shell opens it.
-    await printed(child, "/ # ");
+    // Long before the kernel has a driver for the console.
     child.stdin?.end("echo $((6 * 7)) from the shell\nsleep 1\npoweroff -f\n");
     const { code, stdout } = await end;
     expect(stdout).toContain("42 from the shell");

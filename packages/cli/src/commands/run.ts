@@ -57,20 +57,20 @@ interface Guest {
 }
 
 async function resolveGuest(options: RunOptions, config: GuestConfig, root: string): Promise<Guest> {
+  const memory = options.memory ?? config.memory ?? DEFAULT_MEMORY;
   const file = (path: string | undefined, fallback: string | undefined, what: string): Uint8Array | undefined => {
-    if (path !== undefined) return readUserFile(path, what);
-    return fallback === undefined ? undefined : readUserFile(resolve(root, fallback), what);
+    if (path !== undefined) return readUserFile(path, what, memory);
+    return fallback === undefined ? undefined : readUserFile(resolve(root, fallback), what, memory);
   };
   const imageName = options.image ?? (options.kernel === undefined ? config.image : undefined);
   const image = imageName === undefined ? undefined : new ImageStore().get(imageName);
   const ownKernel = file(options.kernel, image === undefined ? config.kernel : undefined, "kernel");
   const standard = ownKernel === undefined && image === undefined ? await guestLinux() : undefined;
-  const kernel = ownKernel ?? (image === undefined ? standard?.kernel : readUserFile(image.kernel, "kernel"));
+  const kernel = ownKernel ?? (image === undefined ? standard?.kernel : readUserFile(image.kernel, "kernel", memory));
   const initrd =
     file(options.initrd, image === undefined ? config.initrd : undefined, "initrd") ??
-    (image === undefined ? standard?.initrd : readUserFile(image.initrd, "initrd"));
+    (image === undefined ? standard?.initrd : readUserFile(image.initrd, "initrd", memory));
   const dtb = file(options.dtb, config.dtb, "device tree");
-  const memory = options.memory ?? config.memory ?? DEFAULT_MEMORY;
   const cmdline = [CONSOLE, image?.cmdline, options.cmdline ?? config.cmdline].filter((part) => part !== undefined);
   const devices: DeviceConfig[] = [
     ...(config.devices ?? [{ type: "pl011" }, { type: "virtio-rng" }]),
