@@ -159,6 +159,7 @@ export class Arm64Backend implements CpuBackend, Machine {
       sysWrite: (s, word) => peAt(s).sysregs.write(word),
       waitHint: (s, kind) => peAt(s).sysregs.hint(kind),
       watchpoint: (s, va, accdesc) => (peAt(s).debug.watchpoint(va, accdesc) ? 1 : 0),
+      pmuSync: (s) => peAt(s).pmu.sync(),
       returnSs: (s, spsr) => peAt(s).debug.returnSs(spsr, false),
     };
     const instance = new WebAssembly.Instance(compile(), {

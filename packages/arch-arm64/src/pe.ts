@@ -20,6 +20,7 @@ import { DebugUnit } from "./exception/debug.ts";
 import { VirtualCpuInterface } from "./gic/cpu-interface.ts";
 import { M } from "./mmu/layout.ts";
 import { Tlb } from "./mmu/tlb.ts";
+import { PerformanceMonitors } from "./pmu/monitors.ts";
 import { S, StateBlock } from "./state/block.ts";
 import type { PeCore } from "./state/core.ts";
 import { EventRegister } from "./state/event-register.ts";
@@ -30,7 +31,7 @@ import { updateControls } from "./sysreg/controls.ts";
 import { LIST_REGISTERS } from "./sysreg/table.ts";
 import { GenericTimers } from "./timer/timers.ts";
 
-const PPIS = [PePpi.MAINTENANCE, PePpi.VIRTUAL_TIMER, PePpi.PHYSICAL_TIMER] as const;
+const PPIS = [PePpi.PMU, PePpi.MAINTENANCE, PePpi.VIRTUAL_TIMER, PePpi.PHYSICAL_TIMER] as const;
 /**
  * Instructions in one call of `execute`: V8 has no on-stack replacement for WebAssembly, so the loop runs the baseline
  * compiler's code (a tenth of the speed) until it is entered anew. Half a millisecond at full speed.
@@ -59,6 +60,7 @@ export class Arm64Pe implements Pe, PeCore {
   readonly timers: GenericTimers;
   readonly events: EventRegister;
   readonly debug: DebugUnit;
+  readonly pmu: PerformanceMonitors;
   readonly sysregs: SystemAccess;
   readonly alone: readonly PeCore[] = [this];
   claim = 0;
@@ -90,6 +92,7 @@ export class Arm64Pe implements Pe, PeCore {
     this.gic = new VirtualCpuInterface(state, (pintid) => this.deactivate(pintid));
     this.timers = new GenericTimers(state, machine.clock);
     this.events = new EventRegister(state, machine.clock);
+    this.pmu = new PerformanceMonitors(state, () => this.retired);
     this.debug = new DebugUnit(state, machine.wasm, this.tlb);
     this.sysregs = new SystemAccess(this);
 
@@ -150,7 +153,12 @@ export class Arm64Pe implements Pe, PeCore {
       const left = end - (state.f64[L.RETIRED >> 3] as number);
       if (left <= 0) return this.#leave(PeExit.BUDGET);
       this.#execute(
-        Math.min(left, LONGEST_EXECUTE, this.#machine.instructionsUntil(this.timers.nextDeadline, HOST_CLOCK_SLICE)),
+        Math.min(
+          left,
+          LONGEST_EXECUTE,
+          this.pmu.untilOverflow,
+          this.#machine.instructionsUntil(this.timers.nextDeadline, HOST_CLOCK_SLICE),
+        ),
       );
     }
   }
@@ -206,6 +214,7 @@ export class Arm64Pe implements Pe, PeCore {
     if (retired > 0) {
       state.f64[L.RETIRED >> 3]! += retired;
       state.set(L.EXECUTE_BUDGET, left);
+      this.pmu.sync();
       this.#machine.retire(retired);
     }
     return this.timers;
@@ -260,6 +269,7 @@ export class Arm64Pe implements Pe, PeCore {
 
   #asserted(intid: number): boolean {
     if (intid === PePpi.MAINTENANCE) return this.gic.maintenance;
+    if (intid === PePpi.PMU) return this.pmu.asserted;
     return this.timers.asserted(intid === PePpi.VIRTUAL_TIMER);
   }
 
@@ -267,6 +277,7 @@ export class Arm64Pe implements Pe, PeCore {
   get #isInterrupted(): boolean {
     const active = this.#activePpis;
     return (
+      (this.state.get(M.PMU) !== 0 && (active & (1 << PePpi.PMU)) === 0 && this.pmu.asserted) ||
       (this.#maintenance && (active & (1 << PePpi.MAINTENANCE)) === 0) ||
       ((active & (1 << PePpi.VIRTUAL_TIMER)) === 0 && this.timers.asserted(true)) ||
       ((active & (1 << PePpi.PHYSICAL_TIMER)) === 0 && this.timers.asserted(false))
@@ -374,11 +385,13 @@ export class Arm64Pe implements Pe, PeCore {
   #refresh(): void {
     updateControls(this.state, this.wasm);
     this.debug.update();
+    this.pmu.update();
     this.interruptsChanged();
   }
 
   save(): PeState {
     const { state } = this;
+    this.pmu.sync();
     const registers: { [name: string]: string } = {};
     for (let n = 0; n < 31; n++) registers[`X${n}`] = hex(this.x[n] as bigint);
     for (const row of this.cpu.registers) if (row.kind !== "inline") registers[row.name] = hex(state.slot(row.slot));

@@ -52,6 +52,7 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
   FEAT_CSV2: [],
   FEAT_CSV3: [],
   FEAT_SSBS2: [0xd51b42c0, 0xd503413f, 0xd53b42c0], // msr ssbs, x0; msr ssbs, #1; mrs
+  FEAT_PMUv3: [0xd53b9c00, 0xd51b9ca0, 0xd53b9d00, 0xd53befe0, 0xd5189e20], // mrs pmcr; msr pmselr; pmccntr, pmccfiltr; msr pmintenset
   FEAT_PAN: [0xd500419f, 0xd5184260, 0xd5384260], // msr pan, #1; msr pan, x0; mrs
   FEAT_RNG: [0xd53b2400, 0xd53b2420], // mrs rndr, rndrrs
   FEAT_FlagM2: [0xd500405f, 0xd500403f], // axflag, xaflag

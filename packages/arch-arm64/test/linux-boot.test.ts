@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { CPU_MODELS } from "../src/cpu/models.ts";
 import { DRAM_BASE, MinimalEl2 } from "./support/minimal-el2.ts";
 
 const KERNELS = [
@@ -69,4 +70,36 @@ describe.each(KERNELS)("early boot of $name", ({ file, features }) => {
       expect(moved.pe.save()).toEqual(first.pe.save());
     },
   );
+});
+
+/** What a kernel of this age finds by the ID registers; each line is "detected: ...". */
+const FOUND = {
+  "cortex-a53": { has: ["CRC32 instructions"], lacks: ["LSE atomic", "Privileged Access Never", "Address auth"] },
+  "neoverse-n1": {
+    has: ["CRC32 instructions", "LSE atomic instructions", "Privileged Access Never", "RCpc load-acquire"],
+    lacks: ["Address auth", "Random Number Generator", "E0PD"],
+  },
+  max: {
+    has: ["LSE atomic instructions", "Privileged Access Never", "Random Number Generator", "Speculation barrier"],
+    lacks: [],
+  },
+} as const;
+
+describe.each(Object.keys(FOUND) as (keyof typeof FOUND)[])("a boot on %s", (cpu) => {
+  it("finds the model's features, and no others", { timeout: 240_000 }, () => {
+    const kernel = gunzipSync(readFileSync(new URL("../../guest-linux/assets/Image.gz", import.meta.url)));
+    const el2 = new MinimalEl2({ guestBytes: 256 << 20, cpu });
+    const entry = DRAM_BASE + Number(kernel.readBigUInt64LE(8));
+    el2.physical.write(entry, kernel);
+    el2.physical.write(DTB, dtb);
+    el2.start(entry, DTB);
+    el2.run(400_000_000, () => el2.console.includes("NET: Registered PF_UNIX/PF_LOCAL protocol family"));
+    expect(el2.console).toContain("NET: Registered PF_UNIX");
+    const midr = CPU_MODELS[cpu].midr.toString(16).padStart(8, "0");
+    expect(el2.console).toContain(`Booting Linux on physical CPU 0x0000000000 [0x${midr}]`);
+    for (const feature of FOUND[cpu].has) expect(el2.console).toContain(`detected: ${feature}`);
+    for (const feature of FOUND[cpu].lacks) expect(el2.console).not.toContain(`detected: ${feature}`);
+    expect(el2.console).not.toMatch(/BUG|WARNING|Oops|panic - /);
+    el2.backend.dispose();
+  });
 });

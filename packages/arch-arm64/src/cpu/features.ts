@@ -51,6 +51,7 @@ export const FEATURES = {
   FEAT_CSV3: [["ID_AA64PFR0_EL1", 60, 1]],
   /** With the PSTATE bit's MSR and MRS: FEAT_SSBS2. */
   FEAT_SSBS2: [["ID_AA64PFR1_EL1", 4, 2]],
+  FEAT_PMUv3: [["ID_AA64DFR0_EL1", 8, 1]],
   FEAT_PAN: [["ID_AA64MMFR1_EL1", 20, 1]],
   FEAT_PAN2: [["ID_AA64MMFR1_EL1", 20, 2]],
   FEAT_HPDS: [["ID_AA64MMFR1_EL1", 12, 1]],

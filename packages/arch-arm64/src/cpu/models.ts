@@ -16,7 +16,7 @@ export interface CpuModel {
 
 const CRYPTO = ["FEAT_AES", "FEAT_PMULL", "FEAT_SHA1", "FEAT_SHA256"] as const;
 
-const CORTEX_A53 = [...CRYPTO, "FEAT_CRC32"] as const;
+const CORTEX_A53 = [...CRYPTO, "FEAT_CRC32", "FEAT_PMUv3"] as const;
 
 const NEOVERSE_N1 = [
   ...CORTEX_A53,

@@ -84,7 +84,7 @@ export const SCTLR = {
 } as const;
 
 /** MDCR_EL2. Source: DDI 0487 D19.3.16. */
-export const MDCR = { TDE: 1 << 8, TDA: 1 << 9, TDOSA: 1 << 10, TDRA: 1 << 11 } as const;
+export const MDCR = { TPMCR: 1 << 5, TPM: 1 << 6, TDE: 1 << 8, TDA: 1 << 9, TDOSA: 1 << 10, TDRA: 1 << 11 } as const;
 
 /** MDSCR_EL1. Source: DDI 0487 D19.3.17. */
 export const MDSCR = { SS: 1 << 0, TDCC: 1 << 12, KDE: 1 << 13, MDE: 1 << 15 } as const;

@@ -75,14 +75,19 @@ export interface EntryNeeds {
   readonly unpackNzcv: FunctionRef;
   /** (s, spsr) -> PSTATE.SS after a return with this SPSR. */
   readonly returnSs: FunctionRef;
+  /** (s): the counters take what has retired at this EL. */
+  readonly pmuSync: FunctionRef;
 }
 
 /** All of it, in the order that its parts need each other. */
-export function defineEntry(module: ModuleBuilder, { packNzcv, unpackNzcv, returnSs }: EntryNeeds): EntryFunctions {
+export function defineEntry(
+  module: ModuleBuilder,
+  { packNzcv, unpackNzcv, returnSs, pmuSync }: EntryNeeds,
+): EntryFunctions {
   const composeSpsr = defineComposeSpsr(module, packNzcv);
   const panRaised = definePanRaised(module);
   const contextChanged = defineContextChanged(module);
-  const setMode = defineSetMode(module);
+  const setMode = defineSetMode(module, pmuSync);
   const enterEl1 = defineEnterEl1(module, { composeSpsr, setMode, panRaised, contextChanged });
   const enterEl2 = defineEnterEl2(module, composeSpsr);
   const takeSync = defineTakeSync(module, { enterEl1, enterEl2 });

@@ -92,12 +92,16 @@ export function defineContextChanged(module: ModuleBuilder): FunctionRef {
 }
 
 /** (s, el, spsel): save the live stack pointer in its bank, change EL and SPSel, load the new one. */
-export function defineSetMode(module: ModuleBuilder): FunctionRef {
+export function defineSetMode(module: ModuleBuilder, pmuSync: FunctionRef): FunctionRef {
   return module.func(
     "setMode",
     [I32, I32, I32],
     [],
     (f, s, el, spsel) => {
+      f.if(and(load("i32", s, M.PMU), xor(el, load("i32", s, L.EL))), () => {
+        f.call(pmuSync, [s]);
+        setPending(f, s, PENDING.INTERRUPT);
+      });
       const bank = (selected: Expr<I32>) =>
         add(s, select(selected, i32(sysregOffset("SP_EL1")), sysregOffset("SP_EL0")));
       f.store("i64", bank(and(load("i32", s, L.EL), load("i32", s, L.SPSEL))), load("i64", s, L.SP));

@@ -26,6 +26,8 @@ export const M = {
   LINES: L.MMU + 0x50,
   /** i32: not 0 while debug exceptions are in use (MDSCR_EL1.SS or MDE): every change of EL or DAIF looks up. */
   DEBUG: L.MMU + 0x54,
+  /** i32: not 0 while a counter of the PMU is on: every change of EL calls `pmuSync`. */
+  PMU: L.MMU + 0x58,
   /** 64 x i32 bitmap: which 2 MiB regions (hashed) may have entries that came from a block larger than a page. */
   BLOCKS_2M: L.MMU + 0x100,
   /** 64 x i32 bitmap: the same for blocks above 2 MiB, in units of 1 GiB. */

@@ -2,6 +2,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { DebugUnit } from "../exception/debug.ts";
 import type { VirtualCpuInterface } from "../gic/cpu-interface.ts";
 import type { Tlb } from "../mmu/tlb.ts";
+import type { PerformanceMonitors } from "../pmu/monitors.ts";
 import type { GenericTimers } from "../timer/timers.ts";
 import type { StateBlock, SystemExports } from "./block.ts";
 import type { EventRegister } from "./event-register.ts";
@@ -17,6 +18,7 @@ export interface PeCore {
   readonly gic: VirtualCpuInterface;
   readonly timers: GenericTimers;
   readonly debug: DebugUnit;
+  readonly pmu: PerformanceMonitors;
   /** DBGCLAIM tags. */
   claim: number;
   /** Tell the clock what has retired since it was last told, so that the counter is exact. Returns the timers. */

@@ -13,6 +13,7 @@ export interface SystemImports {
   waitHint(s: number, kind: number): number;
   watchpoint(s: number, va: bigint, accdesc: number): number;
   returnSs(s: number, spsr: number): number;
+  pmuSync(s: number): void;
 }
 
 /** What `declareSystemImports` declared. */
@@ -22,6 +23,7 @@ export interface SystemImportRefs {
   readonly waitHint: FunctionRef;
   readonly watchpoint: FunctionRef;
   readonly returnSs: FunctionRef;
+  readonly pmuSync: FunctionRef;
 }
 
 /** Imports come before every function of a module. */
@@ -32,6 +34,7 @@ export function declareSystemImports(module: ModuleBuilder): SystemImportRefs {
     waitHint: module.importFunction("system", "waitHint", [I32, I32], [I32]),
     watchpoint: module.importFunction("system", "watchpoint", [I32, I64, I32], [I32]),
     returnSs: module.importFunction("system", "returnSs", [I32, I32], [I32]),
+    pmuSync: module.importFunction("system", "pmuSync", [I32], []),
   };
 }
 
@@ -56,7 +59,7 @@ export function defineSystem(
   interpreter: InterpreterRefs,
 ): SystemRefs {
   const walk = defineWalk(module);
-  const entry = defineEntry(module, { ...interpreter, returnSs: imports.returnSs });
+  const entry = defineEntry(module, { ...interpreter, returnSs: imports.returnSs, pmuSync: imports.pmuSync });
   const fill = defineFill(module, walk, entry, { ...interpreter, watchpoint: imports.watchpoint });
   const dispatch = defineDispatch(module, entry, {
     ...interpreter,

@@ -7,6 +7,7 @@
 import type { Feature } from "../cpu/features.ts";
 import { EC, HCR, SCTLR } from "../exception/constants.ts";
 import { ATTR, FAULT, M, WALK } from "../mmu/layout.ts";
+import { PMU_BEHAVIOUR } from "../pmu/registers.ts";
 import { S, type StateBlock } from "../state/block.ts";
 import type { PeCore } from "../state/core.ts";
 import { ACCDESC, L, LEAVE, PENDING } from "../state/layout.ts";
@@ -63,6 +64,7 @@ const BEHAVIOUR: { readonly [name: string]: Behaviour } = {
       (pe.state.low(S.HCR) & HCR.TDZ) !== 0 || (pe.state.get(L.EL) === 0 && (pe.state.low(S.SCTLR) & SCTLR.DZE) === 0);
     return (prohibited ? 16 : 0) | 4;
   }),
+  ...PMU_BEHAVIOUR,
   RNDR: { read: random },
   RNDRRS: { read: random },
   ISR_EL1: number((pe) => pe.lines() & 0x1c0),

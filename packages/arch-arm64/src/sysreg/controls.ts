@@ -16,6 +16,9 @@ export const CNTKCTL = { EL0PCTEN: 1, EL0VCTEN: 2, EVNTEN: 4, EL0VTEN: 1 << 8, E
 /** CNTHCT_EL2 with HCR_EL2.E2H 0. */
 export const CNTHCT = { EL1PCTEN: 1, EL1PCEN: 2 } as const;
 
+/** PMUSERENR_EL0. */
+const PMUSERENR = { EN: 1, SW: 2, CR: 4, ER: 8 } as const;
+
 export function updateControls(state: StateBlock, wasm: SystemExports): void {
   const sctlr = state.low(S.SCTLR);
   const hcr = state.low(S.HCR);
@@ -30,6 +33,7 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
   state.set(M.SP_ALIGN_BY_EL, sctlr & SCTLR.SA0 ? 15 : 0);
   state.set(M.SP_ALIGN_BY_EL + 4, sctlr & SCTLR.SA ? 15 : 0);
 
+  const user = (state.low(S.PMUSERENR) & PMUSERENR.EN) !== 0;
   const bit = (group: number, active: boolean | number) => (active ? 1 << group : 0);
   const both =
     bit(T.TVM, hcr & (HCR.TVM | HCR.TRVM)) |
@@ -45,6 +49,13 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
     bit(T.CNTP, (cnthct & CNTHCT.EL1PCEN) === 0) |
     bit(T.CNTPCT, (cnthct & CNTHCT.EL1PCTEN) === 0) |
     bit(T.DCC, mdcr & MDCR.TDA) |
+    bit(T.PM, mdcr & MDCR.TPM) |
+    bit(T.PM_CYCLES, mdcr & MDCR.TPM) |
+    bit(T.PM_EVENTS, mdcr & MDCR.TPM) |
+    bit(T.PM_SELECT, mdcr & MDCR.TPM) |
+    bit(T.PM_SOFTWARE, mdcr & MDCR.TPM) |
+    bit(T.PM_CONTROL, mdcr & (MDCR.TPM | MDCR.TPMCR)) |
+    bit(T.PM_USER, mdcr & MDCR.TPM) |
     bit(T.APK, (state.high(S.HCR) & HCR.APK_HIGH) === 0);
   const el0 =
     bit(T.TID2, (sctlr & SCTLR.UCT) === 0) |
@@ -55,6 +66,12 @@ export function updateControls(state: StateBlock, wasm: SystemExports): void {
     bit(T.CNTP, (cntkctl & CNTKCTL.EL0PTEN) === 0) |
     bit(T.CNTFRQ, (cntkctl & (CNTKCTL.EL0PCTEN | CNTKCTL.EL0VCTEN)) === 0) |
     bit(T.DCC, state.low(S.MDSCR) & MDSCR.TDCC) |
+    bit(T.PM, !user) |
+    bit(T.PM_CYCLES, !user) |
+    bit(T.PM_EVENTS, !user) |
+    bit(T.PM_SELECT, !user) |
+    bit(T.PM_SOFTWARE, !user) |
+    bit(T.PM_CONTROL, !user) |
     bit(T.DAIF, (sctlr & SCTLR.UMA) === 0);
   state.set(L.TRAPS, both | el0);
   state.set(L.TRAPS + 4, both);
@@ -75,6 +92,7 @@ export function routeOf(state: StateBlock, group: number, el: number, isRead: bo
   const ichHcr = state.low(S.ICH_HCR);
   const cntkctl = state.low(S.CNTKCTL);
   const cnthct = state.low(S.CNTHCT);
+  const userEnable = state.low(S.PMUSERENR);
   const to2 = (active: number | boolean): Route => (active ? Route.EL2 : Route.ALLOWED);
   const el0Denied = (allowed: number | boolean): boolean => el === 0 && !allowed;
   switch (group) {
@@ -118,6 +136,20 @@ export function routeOf(state: StateBlock, group: number, el: number, isRead: bo
       return el0Denied(cntkctl & (CNTKCTL.EL0PCTEN | CNTKCTL.EL0VCTEN)) ? Route.EL1 : Route.ALLOWED;
     case T.DCC:
       return el0Denied(!(state.low(S.MDSCR) & MDSCR.TDCC)) ? Route.EL1 : to2(mdcr & MDCR.TDA);
+    case T.PM:
+      return el0Denied(userEnable & PMUSERENR.EN) ? Route.EL1 : to2(mdcr & MDCR.TPM);
+    case T.PM_CYCLES:
+      return el0Denied(userEnable & (PMUSERENR.EN | (isRead ? PMUSERENR.CR : 0))) ? Route.EL1 : to2(mdcr & MDCR.TPM);
+    case T.PM_EVENTS:
+      return el0Denied(userEnable & (PMUSERENR.EN | (isRead ? PMUSERENR.ER : 0))) ? Route.EL1 : to2(mdcr & MDCR.TPM);
+    case T.PM_SELECT:
+      return el0Denied(userEnable & (PMUSERENR.EN | PMUSERENR.ER)) ? Route.EL1 : to2(mdcr & MDCR.TPM);
+    case T.PM_SOFTWARE:
+      return el0Denied(userEnable & (PMUSERENR.EN | PMUSERENR.SW)) ? Route.EL1 : to2(mdcr & MDCR.TPM);
+    case T.PM_CONTROL:
+      return el0Denied(userEnable & PMUSERENR.EN) ? Route.EL1 : to2(mdcr & (MDCR.TPM | MDCR.TPMCR));
+    case T.PM_USER:
+      return to2(mdcr & MDCR.TPM);
     case T.APK:
       return to2((state.high(S.HCR) & HCR.APK_HIGH) === 0);
     case T.DAIF:

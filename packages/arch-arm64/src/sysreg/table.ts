@@ -63,6 +63,20 @@ export const TrapGroup = {
   DCC: 21,
   /** SCTLR_EL1.UMA. */
   DAIF: 22,
+  /** MDCR_EL2.TPM, and PMUSERENR_EL0.EN for EL0. */
+  PM: 24,
+  /** The same, or PMUSERENR_EL0.CR for reads: the cycle counter. */
+  PM_CYCLES: 25,
+  /** ER for reads: event counters. */
+  PM_EVENTS: 26,
+  /** ER: PMSELR_EL0. */
+  PM_SELECT: 27,
+  /** SW: PMSWINC_EL0. */
+  PM_SOFTWARE: 28,
+  /** MDCR_EL2.TPMCR as well: PMCR_EL0. */
+  PM_CONTROL: 29,
+  /** MDCR_EL2.TPM alone: EL0 may always read PMUSERENR_EL0. */
+  PM_USER: 30,
   /** HCR_EL2.APK: keys of pointer authentication. */
   APK: 23,
 } as const;
@@ -314,6 +328,30 @@ reg("CNTV_TVAL_EL0", "3 3 14 3 0", { el0: "rw", kind: "call", trap: T.CNTV });
 reg("CNTV_CTL_EL0", "3 3 14 3 1", { el0: "rw", kind: "call", mask: 3n, trap: T.CNTV, effect: "timer" });
 reg("CNTV_CVAL_EL0", "3 3 14 3 2", { el0: "rw", trap: T.CNTV, effect: "timer" });
 
+// ---------------------------------------------------------------------------------------------- performance monitors
+const pm = (name: string, encoding: string, trap: TrapGroup, row: Row = {}) =>
+  reg(name, encoding, { el0: "rw", kind: "call", feature: "FEAT_PMUv3", trap, ...row });
+/** A view of another register: nothing of its own to keep. */
+const view = { mask: 0n };
+pm("PMCR_EL0", "3 3 9 12 0", T.PM_CONTROL, { mask: 0x39n });
+pm("PMCNTENSET_EL0", "3 3 9 12 1", T.PM, { mask: 0x8000_003fn });
+pm("PMCNTENCLR_EL0", "3 3 9 12 2", T.PM, view);
+pm("PMOVSCLR_EL0", "3 3 9 12 3", T.PM, view);
+pm("PMSWINC_EL0", "3 3 9 12 4", T.PM_SOFTWARE, { el0: "w", el1: "w", ...view });
+pm("PMSELR_EL0", "3 3 9 12 5", T.PM_SELECT, { kind: "slot", mask: 0x1fn });
+pm("PMCEID0_EL0", "3 3 9 12 6", T.PM, { el0: "r", el1: "r", ...view });
+pm("PMCEID1_EL0", "3 3 9 12 7", T.PM, { el0: "r", el1: "r", kind: "slot", ...view });
+pm("PMCCNTR_EL0", "3 3 9 13 0", T.PM_CYCLES);
+pm("PMXEVTYPER_EL0", "3 3 9 13 1", T.PM, view);
+pm("PMXEVCNTR_EL0", "3 3 9 13 2", T.PM_EVENTS, view);
+pm("PMUSERENR_EL0", "3 3 9 14 0", T.PM_USER, { el0: "r", kind: "slot", mask: 0xfn, effect: "control" });
+pm("PMINTENSET_EL1", "3 0 9 14 1", T.PM, { el0: "-", mask: 0x8000_003fn });
+pm("PMINTENCLR_EL1", "3 0 9 14 2", T.PM, { el0: "-", ...view });
+pm("PMOVSSET_EL0", "3 3 9 14 3", T.PM, { mask: 0x8000_003fn });
+for (let n = 0; n < 6; n++) pm(`PMEVCNTR${n}_EL0`, `3 3 14 8 ${n}`, T.PM_EVENTS, { mask: LOW32 });
+for (let n = 0; n < 6; n++) pm(`PMEVTYPER${n}_EL0`, `3 3 14 12 ${n}`, T.PM, { mask: 0xc800_03ffn });
+pm("PMCCFILTR_EL0", "3 3 14 15 7", T.PM, { mask: 0xc800_0000n });
+
 // ------------------------------------------------------------- GIC CPU interface: the ICV_ registers answer at EL1
 const icc = (name: string, encoding: string, trap: TrapGroup, el1: Access = "rw") =>
   reg(name, encoding, { el1, kind: "call", trap });
@@ -350,7 +388,8 @@ el2("HCR_EL2", "3 4 1 1 0", {
   bits: { FEAT_PAuth: 3n << 40n },
   effect: "translation",
 });
-el2("MDCR_EL2", "3 4 1 1 1", { mask: 0xf00n, effect: "control" });
+/** HPMN is PMCR_EL0.N: EL2 reserves no counter. */
+el2("MDCR_EL2", "3 4 1 1 1", { reset: 6n, mask: 0xf60n, effect: "control" });
 el2("CPTR_EL2", "3 4 1 1 2", { reset: 0x33ffn, mask: 0x8000_0400n, effect: "control" });
 el2("VTTBR_EL2", "3 4 2 1 0", { effect: "translation" });
 el2("VTCR_EL2", "3 4 2 1 2", { reset: 0x8000_0000n, mask: 0x000f_ffffn, effect: "translation" });

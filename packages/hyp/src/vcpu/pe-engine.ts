@@ -14,6 +14,7 @@ import type { InitialContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { MutableAccess } from "./pending-access.ts";
+import { PmuInterrupt } from "./pmu-interrupt.ts";
 import type { VcpuRuntime } from "./runtime.ts";
 import { STAGE1_FAULT, translateStage1 } from "./stage1.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -73,6 +74,7 @@ export class PeEngine implements Engine {
   readonly #vcpu: Vcpu;
   readonly #runtime: VcpuRuntime;
   readonly #timer: VirtualTimer;
+  readonly #pmu: PmuInterrupt;
   #event: ClockTimer | undefined;
   readonly #gone: () => void;
   readonly deadEnd = new DeadEnd();
@@ -94,6 +96,7 @@ export class PeEngine implements Engine {
     this.registers = new Registers(pe.x);
     this.lrs = new PeListRegisters(pe);
     this.#timer = new VirtualTimer(pe, runtime.clock);
+    this.#pmu = new PmuInterrupt(pe);
     pe.write("HCR_EL2", HCR | addrspace.hcr);
     pe.write("VTCR_EL2", addrspace.vtcr);
     pe.write("VTTBR_EL2", addrspace.vttbr);
@@ -103,6 +106,7 @@ export class PeEngine implements Engine {
     pe.write("CNTVOFF_EL2", 0n);
     pe.write("ICH_HCR_EL2", EOIS[RefillWhen.NEVER]);
     vcpu.vic?.bindHardware(this.#timer.source, vcpu.vicIndex, PePpi.VIRTUAL_TIMER);
+    vcpu.vic?.bindHardware(this.#pmu.source, vcpu.vicIndex, PePpi.PMU);
   }
 
   get retired(): number {
@@ -194,6 +198,7 @@ export class PeEngine implements Engine {
   #physicalInterrupt(): void {
     const intid = this.pe.pendingInterrupt;
     if (intid === PePpi.VIRTUAL_TIMER) this.#timer.interrupt();
+    else if (intid === PePpi.PMU) this.#pmu.interrupt();
     else if (intid === PePpi.MAINTENANCE) {
       if (this.#vcpu.vgicCpu !== undefined) this.#vcpu.vic?.sync(this.#vcpu.vgicCpu);
       if (this.pe.pendingInterrupt === PePpi.MAINTENANCE)
@@ -252,6 +257,7 @@ export class PeEngine implements Engine {
     this.#disposed = true;
     this.memory.dispose();
     this.#timer.dispose();
+    this.#pmu.dispose();
     this.#event?.cancel();
     this.pe.events.onEvent = undefined;
     // A PE that is inside `run` goes when that returns.

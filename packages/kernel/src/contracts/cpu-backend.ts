@@ -49,6 +49,8 @@ export type PeExit = (typeof PeExit)[keyof typeof PeExit];
 
 /** INTIDs of the private peripheral interrupts that a PE raises for EL2 by itself. Source: Arm BSA, PPI assignment. */
 export const PePpi = {
+  /** Overflow of a performance counter. Level: PMOVSSET_EL0 and PMINTENSET_EL1 meet while PMCR_EL0.E. */
+  PMU: 23,
   /** GICv3 virtual CPU interface maintenance. Level: asserted while ICH_MISR_EL2 is not zero. */
   MAINTENANCE: 25,
   /** EL1 virtual timer. Level: asserted while CNTV_CTL_EL0.{ENABLE,ISTATUS} and not IMASK. */
@@ -196,6 +198,9 @@ export type PeRegister =
   | "VTTBR_EL2"
   | "VTCR_EL2"
   | "MDCR_EL2"
+  | "PMCR_EL0"
+  | "PMOVSSET_EL0"
+  | "PMINTENSET_EL1"
   | "CPTR_EL2"
   | "CNTVOFF_EL2"
   | "CNTHCT_EL2"

@@ -59,6 +59,8 @@ export function buildGuestTree(options: GuestTreeOptions): DeviceTree {
     "always-on": true,
     interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
   });
+  // PPI 23, INTID of the overflow interrupt by the Arm BSA
+  root.addChild("pmu", { compatible: "arm,armv8-pmuv3", interrupts: [PPI, 7, LEVEL_HIGH] });
   const pool = options.dmaPool === undefined ? undefined : addDmaPool(tree, options.dmaPool);
   for (const device of options.devices) addDevice(tree, device, pool);
   addVmConfig(tree, options);
