@@ -26,16 +26,14 @@ import type { PeCore } from "./state/core.ts";
 import { EventRegister } from "./state/event-register.ts";
 import { L, LEAVE, PENDING, PSTATE } from "./state/layout.ts";
 import type { Machine } from "./state/machine.ts";
+import { Work } from "./state/work.ts";
 import { readRegister, SystemAccess, writeRegister } from "./sysreg/access.ts";
 import { updateControls } from "./sysreg/controls.ts";
 import { LIST_REGISTERS } from "./sysreg/table.ts";
 import { GenericTimers } from "./timer/timers.ts";
 
 const PPIS = [PePpi.PMU, PePpi.MAINTENANCE, PePpi.VIRTUAL_TIMER, PePpi.PHYSICAL_TIMER] as const;
-/**
- * Instructions in one call of `execute`: V8 has no on-stack replacement for WebAssembly, so the loop runs the baseline
- * compiler's code (a tenth of the speed) until it is entered anew. Half a millisecond at full speed.
- */
+/** V8 has no on-stack replacement for WebAssembly: a loop keeps the baseline compiler's code until entered anew. */
 const LONGEST_EXECUTE = 1 << 18;
 
 /** With the host clock, instructions between two looks at an armed timer: about 50 us. */
@@ -59,6 +57,7 @@ export class Arm64Pe implements Pe, PeCore {
   readonly gic: VirtualCpuInterface;
   readonly timers: GenericTimers;
   readonly events: EventRegister;
+  readonly work: Work;
   readonly debug: DebugUnit;
   readonly pmu: PerformanceMonitors;
   readonly sysregs: SystemAccess;
@@ -93,6 +92,7 @@ export class Arm64Pe implements Pe, PeCore {
     this.timers = new GenericTimers(state, machine.clock);
     this.events = new EventRegister(state, machine.clock);
     this.pmu = new PerformanceMonitors(state, () => this.retired);
+    this.work = new Work(state);
     this.debug = new DebugUnit(state, machine.wasm, this.tlb);
     this.sysregs = new SystemAccess(this);
 
@@ -122,7 +122,7 @@ export class Arm64Pe implements Pe, PeCore {
   #run(budget: number): PeExit {
     const { state, wasm } = this;
     const { base } = state;
-    const end = state.f64[L.RETIRED >> 3]! + budget;
+    const end = this.spent + budget;
     // ERET from EL2
     const spsr = state.low(S.SPSR_EL2);
     const ss = (spsr & PSTATE.SS) === 0 ? 0 : this.debug.returnSs(spsr, true);
@@ -138,10 +138,7 @@ export class Arm64Pe implements Pe, PeCore {
     for (;;) {
       if (state.get(L.LEAVE) === LEAVE.SYNC) return PeExit.SYNC;
       if (state.get(L.LEAVE) === LEAVE.WAIT) return this.#leave(PeExit.WAIT);
-      if (state.get(L.LEAVE) === LEAVE.WAIT_EVENT) {
-        this.events.wait();
-        return this.#leave(PeExit.WAIT_EVENT);
-      }
+      if (state.get(L.LEAVE) === LEAVE.WAIT_EVENT) return this.#leave(PeExit.WAIT_EVENT);
       const pending = state.get(L.PENDING);
       if (pending !== 0) {
         state.lower(pending);
@@ -150,7 +147,7 @@ export class Arm64Pe implements Pe, PeCore {
       }
       if (this.#isInterrupted) return this.#leave(PeExit.IRQ);
       if (this.#takeVirtualInterrupt()) continue;
-      const left = end - (state.f64[L.RETIRED >> 3] as number);
+      const left = end - this.spent;
       if (left <= 0) return this.#leave(PeExit.BUDGET);
       this.#execute(
         Math.min(
@@ -231,6 +228,9 @@ export class Arm64Pe implements Pe, PeCore {
   get retired(): number {
     const { state } = this;
     return (state.f64[L.RETIRED >> 3] as number) + Math.max(0, state.get(L.EXECUTE_BUDGET) - state.get(L.BUDGET));
+  }
+  get spent(): number {
+    return this.retired + this.work.charged;
   }
 
   // --------------------------------------------------------------------------------------------------- syndromes

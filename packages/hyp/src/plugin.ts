@@ -14,7 +14,7 @@ import {
 import { createHypervisor } from "./hypervisor.ts";
 
 export interface HypOptions {
-  /** Instructions of one turn of the scheduler and of one vcpu_run. */
+  /** Instructions of one turn of the scheduler and of one vcpu_run; an exit counts as a thousand. */
   readonly quantum: number;
   /** Check after every hypercall what it changed in memory, and all of it when the machine is disposed of. For tests. */
   readonly checkOwnership: boolean;

@@ -6,6 +6,7 @@ import type { PerformanceMonitors } from "../pmu/monitors.ts";
 import type { GenericTimers } from "../timer/timers.ts";
 import type { StateBlock, SystemExports } from "./block.ts";
 import type { EventRegister } from "./event-register.ts";
+import type { Work } from "./work.ts";
 
 /** The parts of a PE, as its parts see one another. */
 export interface PeCore {
@@ -24,6 +25,7 @@ export interface PeCore {
   /** Tell the clock what has retired since it was last told, so that the counter is exact. Returns the timers. */
   account(): GenericTimers;
   readonly events: EventRegister;
+  readonly work: Work;
   /** Virtual interrupts signalled now, in their DAIF bits: list registers and HCR_EL2.{VSE,VI,VF}. */
   lines(): number;
   /** Recompute LINES and what follows from it. Returns true: the caller should look up. */

@@ -11,6 +11,7 @@ import { PMU_BEHAVIOUR } from "../pmu/registers.ts";
 import { S, type StateBlock } from "../state/block.ts";
 import type { PeCore } from "../state/core.ts";
 import { ACCDESC, L, LEAVE, PENDING } from "../state/layout.ts";
+import { WORK } from "../state/work.ts";
 import { Route, routeOf, updateControls } from "./controls.ts";
 import { SYSTEM_REGISTERS, type SystemRegister } from "./table.ts";
 
@@ -227,13 +228,17 @@ function applyEffect(pe: PeCore, row: SystemRegister, old: bigint): boolean {
     case "none":
       return false;
     case "translation":
-      if (old !== state.slot(row.slot)) pe.tlb.dropAll();
+      if (old !== state.slot(row.slot)) {
+        pe.tlb.dropAll();
+        pe.work.charge(WORK.TLB_ARRAYS);
+      }
       updateControls(state, pe.wasm);
       if (row.slot === S.HCR) pe.interruptsChanged();
       return true;
     case "ttbr":
       if (old === state.slot(row.slot)) return false;
       pe.tlb.dropNonGlobal();
+      pe.work.charge(WORK.TLB_ARRAYS);
       return true;
     case "control":
       updateControls(state, pe.wasm);
@@ -300,6 +305,7 @@ export class SystemAccess {
   }
 
   read(word: number): number {
+    this.#pe.work.charge(WORK.CALL);
     if ((word & (1 << 20)) === 0) return this.#absent(word, true);
     const state = this.#state;
     const el = state.get(L.EL);
@@ -321,6 +327,7 @@ export class SystemAccess {
   }
 
   write(word: number): number {
+    this.#pe.work.charge(WORK.CALL);
     const state = this.#state;
     if ((word & (1 << 20)) === 0) return this.#instruction(word);
     const el = state.get(L.EL);
@@ -390,6 +397,7 @@ export class SystemAccess {
     const high = this.#state.get(L.SYS_VALUE + 4);
     const broadcast = crm === 3 || (hcr & HCR.FB) !== 0;
     const targets = broadcast ? this.#pe.sameVmid() : this.#pe.alone;
+    this.#pe.work.charge(targets.length * WORK.TLB_ARRAYS);
     for (const pe of targets) {
       if (op2 === 0) pe.tlb.dropAll();
       else if (op2 === 2) pe.tlb.dropNonGlobal();
@@ -431,6 +439,7 @@ export class SystemAccess {
   /** WFI 0, WFE 1, SEV 2, SEVL 3, YIELD 4. */
   hint(kind: number): number {
     const pe = this.#pe;
+    pe.work.charge(WORK.CALL);
     const state = this.#state;
     if (kind === 2) for (const other of pe.all()) other.events.send();
     if (kind >= 2) {
@@ -454,6 +463,7 @@ export class SystemAccess {
     }
     state.set64(L.PC, state.get64(L.PC) + 4n);
     state.set(L.LEAVE, isWfe ? LEAVE.WAIT_EVENT : LEAVE.WAIT);
+    if (isWfe) pe.events.wait();
     return LEFT;
   }
 }

@@ -25,6 +25,7 @@ const VIEWS = 64;
 export class NativeEngine implements Engine, NativeVcpu {
   readonly isNative = true;
   readonly retired = 0;
+  readonly spent = 0;
   readonly isEventPending = false;
   readonly program: NativeProgram;
   readonly lrs = new NativeCpuInterface();

@@ -15,7 +15,7 @@ import { ThreadState, type Vcpu } from "../vcpu/vcpu.ts";
 export interface SchedulerOptions {
   /** Physical CPUs, 1 or more. */
   readonly cpus: number;
-  /** Instructions of one turn, and of one vcpu_run. Default 200,000: about 0.2 ms of virtual time. */
+  /** Instructions of one turn, and of one vcpu_run; an exit counts as some thousand. Default 200,000: about 0.2 ms of virtual time. */
   readonly quantum?: number;
 }
 
@@ -78,20 +78,23 @@ export class Scheduler {
     this.reschedule = true;
   }
 
-  /** Execute a vCPU for about `budget` instructions, or let a killed one exit. */
-  execute(vcpu: Vcpu, budget: number): void {
+  /**
+   * Execute a vCPU for about `budget` instructions, or let a killed one exit.
+   * @returns what was spent of the budget, perhaps more than all of it; 0 for a native program
+   */
+  execute(vcpu: Vcpu, budget: number): number {
     if (vcpu.threadState === ThreadState.KILLED) {
       vcpu.exit();
-      return;
+      return 0;
     }
     const engine = vcpu.engine;
-    if (engine === undefined) return;
+    if (engine === undefined) return 0;
     const outer = this.current;
     this.current = vcpu;
     vcpu.isExecuting = true;
     vcpu.retain();
     this.reschedule = false;
-    const before = engine.retired;
+    const before = engine.spent;
     try {
       engine.run(budget);
     } finally {
@@ -101,9 +104,10 @@ export class Scheduler {
     // Whatever executes around this one must look again at what is runnable.
     this.reschedule = true;
     if (vcpu.isDying && vcpu.isRunnable) vcpu.exit();
-    else this.#account(vcpu, engine.retired - before);
+    else this.#account(vcpu, engine.spent - before);
     vcpu.release();
     this.#lookAtEvents();
+    return engine.spent - before;
   }
 
   /** A vCPU waits for an event, which another may cause by a store: ask whenever something else has executed. */
@@ -159,10 +163,10 @@ export class Scheduler {
     let left = budget;
     while (left > 0) {
       this.fireTimers();
-      const before = this.#retired;
+      const before = this.#spent;
       if (!this.runOne(Math.min(this.quantum, left))) return false;
       // A native program costs its caller something too, or an endless conversation would never return.
-      left -= Math.max(this.#retired - before, 100);
+      left -= Math.max(this.#spent - before, 100);
     }
     return true;
   }
@@ -193,11 +197,11 @@ export class Scheduler {
     return this.#order;
   }
 
-  #retired = 0;
+  #spent = 0;
 
-  #account(vcpu: Vcpu, retired: number): void {
-    this.#retired += retired;
-    vcpu.sliceUsed += retired;
+  #account(vcpu: Vcpu, spent: number): void {
+    this.#spent += spent;
+    vcpu.sliceUsed += spent;
     if (vcpu.sliceUsed < vcpu.timesliceNs * this.#instructionsPerNs) return;
     vcpu.sliceUsed = 0;
     this.#toEnd(vcpu);

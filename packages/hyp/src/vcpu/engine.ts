@@ -9,6 +9,8 @@ export interface Engine {
   readonly lrs: ListRegisters;
   /** Instructions retired, 0 for native programs. */
   readonly retired: number;
+  /** The same, and for every exit what it took, in instructions: budgets and time slices are counted so. */
+  readonly spent: number;
   /** Whether a native program executes it. */
   readonly isNative: boolean;
   /** Power-on. */
@@ -16,7 +18,7 @@ export interface Engine {
   /** Warm reset of a running vCPU: PSCI power-down suspend. */
   warmReset(entry: bigint, context: bigint): void;
   /**
-   * Execute until about `budget` instructions were retired, the vCPU is blocked or dying, or something of higher
+   * Execute until about `budget` was spent, the vCPU is blocked or dying, or something of higher
    * priority wants the CPU.
    */
   run(budget: number): void;

@@ -37,6 +37,13 @@ const SPSR_RESET = 0x3c5n;
 const TIMER_REGISTERS = ["CNTV_CVAL_EL0", "CNTV_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_CTL_EL0"] as const;
 const EOIS = [ICH_HCR_EN, ICH_HCR_EN | ICH_HCR_NPIE, ICH_HCR_EN | ICH_HCR_UIE] as const;
 
+/**
+ * What an exit counts for, in instructions: a guest that does nothing else (polls a register, faults, calls) retires
+ * hardly any, and would keep the process from its event loop. An exit takes 2 to 8 us, as long as some thousand
+ * instructions. A number and not a measured time, so that a run on the virtual clock repeats.
+ */
+const EXIT_COST = 1000;
+
 /** A PE's list registers, with the maintenance conditions of ICH_HCR_EL2. */
 class PeListRegisters implements ListRegisters {
   readonly #pe: Pe;
@@ -78,6 +85,7 @@ export class PeEngine implements Engine {
   #event: ClockTimer | undefined;
   readonly #gone: () => void;
   readonly deadEnd = new DeadEnd();
+  #exitCost = 0;
   #disposed = false;
   #running = false;
 
@@ -111,6 +119,10 @@ export class PeEngine implements Engine {
 
   get retired(): number {
     return this.pe.retired;
+  }
+
+  get spent(): number {
+    return this.pe.spent + this.#exitCost;
   }
 
   get isInterrupted(): boolean {
@@ -150,14 +162,15 @@ export class PeEngine implements Engine {
     const { pe } = this;
     const { scheduler, trace, clock } = this.#runtime;
     const vcpu = this.#vcpu;
-    const end = pe.retired + budget;
+    const end = this.spent + budget;
     if (trace.enabled) trace.emit({ kind: "vcpu-enter", at: clock.now(), vmid: vcpu.vmid, vcpu: vcpu.index });
     this.#running = true;
     this.#timer.enter();
     while (vcpu.isRunnable && !vcpu.isDying && !this.#disposed) {
-      const left = Math.min(end - pe.retired, scheduler.instructionsToDeadline());
-      if (end - pe.retired <= 0) break;
-      const exit = pe.run(left);
+      const left = end - this.spent;
+      if (left <= 0) break;
+      const exit = pe.run(Math.min(left, scheduler.instructionsToDeadline()));
+      this.#exitCost += EXIT_COST;
       if (exit === PeExit.SYNC) this.#runtime.traps.handle(vcpu, this);
       else if (exit === PeExit.IRQ) this.#physicalInterrupt();
       else if (exit === PeExit.WAIT) vcpu.waitForInterrupt();

@@ -49,9 +49,7 @@ function execute(caller: Vcpu, vcpu: Vcpu): void {
   const { scheduler } = vcpu.runtime;
   let left = scheduler.quantum;
   do {
-    const before = vcpu.retired;
-    scheduler.execute(vcpu, left);
-    left -= Math.max(vcpu.retired - before, 1);
+    left -= Math.max(scheduler.execute(vcpu, left), 1);
     scheduler.runAbove(caller);
     if (caller.isDying || caller.engine?.isInterrupted === true) return;
   } while (left > 0 && vcpu.isRunnable && vcpu.takeYield() === false);

@@ -71,7 +71,7 @@ export interface Pe {
    * After every return, whatever the reason, ELR_EL2 and SPSR_EL2 hold the state to resume from, so that
    * calling `run` again goes on.
    *
-   * @param budget most instructions to retire, 1 to 2^31 - 1. A backend may look at it only where control flow changes
+   * @param budget how far `spent` may go, 1 to 2^31 - 1 instructions. A backend may look at it only where control flow changes
    * (a taken branch, the end of a page), so the real number may exceed it by straight-line code, under 1,024 instructions
    */
   run(budget: number): PeExit;
@@ -79,6 +79,9 @@ export interface Pe {
   requestExit(): void;
   /** Instructions retired since the PE was created. An integer below 2^53. */
   readonly retired: number;
+
+  /** What counts against budgets: `retired`, and more for what keeps the host longer. Never goes back. */
+  readonly spent: number;
 
   /** ESR_EL2[31:0]: EC 31:26, IL 25, ISS 24:0. */
   readonly esr: number;

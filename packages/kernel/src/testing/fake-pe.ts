@@ -67,6 +67,10 @@ export class FakePe implements Pe {
     this.#cpu = this.#makeCpu();
   }
 
+  get spent(): number {
+    return this.retired;
+  }
+
   get esr(): number {
     return Number(this.read("ESR_EL2") & 0xffff_ffffn);
   }
