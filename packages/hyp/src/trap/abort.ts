@@ -93,7 +93,7 @@ function emulate(vcpu: Vcpu, pe: Pe, frame: VdeviceFrame, ipa: Ipa, size: number
   const { device, index } = frame;
   const offset = ipa - frame.base;
   const rt = (esr >>> 16) & 31;
-  if (offset % size !== 0) {
+  if (offset % size !== 0 || device.vdeviceAllows?.(index, offset, size) === false) {
     injectAbort(pe, true);
     return;
   }

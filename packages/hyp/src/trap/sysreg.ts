@@ -41,8 +41,8 @@ export function handleSysreg(vcpu: Vcpu, engine: PeEngine): boolean {
       if (isRead || vcpu.vic === undefined) return false;
       const low = rt === 31 ? 0 : pe.xWords[2 * rt]!;
       const high = rt === 31 ? 0 : pe.xWords[2 * rt + 1]!;
-      // One security state: ASGI1R is the other state's group 1, which no interrupt here has.
-      if (register !== ICC_ASGI1R_EL1) vcpu.vic.sendSgi(vcpu.vicIndex, low, high, register === ICC_SGI1R_EL1);
+      // One security state: ICC_ASGI1R_EL1 is ICC_SGI0R_EL1 by another name. Source: gunyah-hypervisor hyp/vm/vgic
+      vcpu.vic.sendSgi(vcpu.vicIndex, low, high, register === ICC_SGI1R_EL1);
       return true;
     }
     case ICC_SRE_EL1:

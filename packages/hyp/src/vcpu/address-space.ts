@@ -27,6 +27,8 @@ export interface VdeviceFrame {
 
 /** Registers that the hypervisor emulates itself. */
 export interface Vdevice {
+  /** Whether the registers at `offset` can be accessed with this width; every width when absent. */
+  vdeviceAllows?(index: number, offset: number, size: number): boolean;
   /**
    * @param index index of the frame
    * @param offset bytes from the start of the frame

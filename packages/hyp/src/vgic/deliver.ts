@@ -50,7 +50,16 @@ export class Delivery {
   /** Whether the interrupt is pending, list registers included. */
   isPending(slot: number): boolean {
     this.#syncSlot(slot);
+    this.#followHardware(slot);
     return pending(this.#table.flags[slot]!);
+  }
+
+  /** A hardware level falls without an exit, so it is looked at: pending and not yet acknowledged, it is withdrawn. */
+  #followHardware(slot: number): void {
+    const flags = this.#table.flags[slot]!;
+    if ((flags & (IrqFlag.HARDWARE | IrqFlag.LEVEL)) !== (IrqFlag.HARDWARE | IrqFlag.LEVEL) || this.isActive(slot))
+      return;
+    if (this.#table.sources[slot]?.checkPending(false) === false) this.clearLevel(slot);
   }
 
   /** Whether the interrupt is active, list registers included. */

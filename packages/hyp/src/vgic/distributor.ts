@@ -14,6 +14,18 @@ const CTLR_ENABLES = 0b11;
 /** TYPER: IDbits 23:19 = 15 (16 bits), A3V, No1N. */
 const TYPER = (15 << 19) | (1 << 24) | (1 << 25);
 
+/**
+ * Widths of the distributor's registers: 4 bytes everywhere, 8 for IROUTER, 1 for IPRIORITYR, ITARGETSR, CPENDSGIR
+ * and SPENDSGIR, 2 for SETSPI_NSR and CLRSPI_NSR. Other accesses fault.
+ * Source: IHI 0069H §12.1.3; gunyah-hypervisor hyp/vm/vgic/src/vdevice.c, gicd_access_allowed
+ */
+export function distributorAllows(offset: number, size: number): boolean {
+  if (size === 4) return true;
+  if (size === 8) return offset >= 0x6000 && offset < 0x8000;
+  if (size === 2) return offset === 0x40 || offset === 0x48;
+  return (offset >= 0x400 && offset < 0xc00) || (offset >= 0xf10 && offset < 0xf30);
+}
+
 export class Distributor {
   readonly #table: InterruptTable;
   readonly #delivery: Delivery;

@@ -10,6 +10,20 @@ import { IIDR, identificationRegister } from "./frames.ts";
 export const REDISTRIBUTOR_SIZE = 0x2_0000;
 const SGI_BASE = 0x1_0000;
 
+/** 64-bit registers of RD_base: TYPER, SETLPIR, CLRLPIR, PROPBASER, PENDBASER, INVLPIR, INVALLR. */
+const DOUBLEWORDS: readonly number[] = [0x08, 0x40, 0x48, 0x70, 0x78, 0xa0, 0xb0];
+
+/**
+ * Widths of a redistributor's registers: 4 bytes everywhere, 8 for the 64-bit ones, 1 for IPRIORITYR. Other accesses
+ * fault.
+ * Source: IHI 0069H §12.1.3; gunyah-hypervisor hyp/vm/vgic/src/vdevice.c, gicr_access_allowed
+ */
+export function redistributorAllows(offset: number, size: number): boolean {
+  if (size === 4) return true;
+  if (size === 8) return DOUBLEWORDS.includes(offset);
+  return size === 1 && offset >= SGI_BASE + 0x400 && offset < SGI_BASE + 0x420;
+}
+
 export class Redistributor {
   readonly #frames: InterruptFrames;
   readonly #slot: number;

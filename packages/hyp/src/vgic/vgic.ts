@@ -9,12 +9,12 @@ import type { Vic, VirqSink } from "../virq/vic.ts";
 import { virqInfo } from "../virq/vic.ts";
 import type { VirqSource } from "../virq/virq-source.ts";
 import { Delivery, VgicCpu } from "./deliver.ts";
-import { Distributor } from "./distributor.ts";
+import { Distributor, distributorAllows } from "./distributor.ts";
 import { InterruptFrames } from "./frames.ts";
 import { InterruptTable, IrqFlag, SGI_COUNT, SPI_BASE, SPI_COUNT } from "./interrupt-table.ts";
 import type { ListRegisters } from "./list-registers.ts";
 import { affinityToIndex, indexToAffinity, type MpidrMapping } from "./mpidr-mapping.ts";
-import { Redistributor } from "./redistributor.ts";
+import { Redistributor, redistributorAllows } from "./redistributor.ts";
 
 /** Most vCPUs of one VIC. Source: gunyah-hypervisor, PLATFORM_MAX_CORES */
 export const MAX_VCPUS = 16;
@@ -75,10 +75,6 @@ export class Vgic implements Vic, VirqSink, Vdevice {
   detachCpu(cpu: VgicCpu): void {
     this.#delivery.releaseCpu(cpu);
     this.#cpus[cpu.index] = undefined;
-  }
-
-  isAttached(index: number): boolean {
-    return this.#cpus[index] !== undefined;
   }
 
   /** Maintenance interrupt, or anything else that ends a guest's run with list registers changed. */
@@ -167,23 +163,22 @@ export class Vgic implements Vic, VirqSink, Vdevice {
     this.#table.flags[slot]! &= ~IrqFlag.HARDWARE;
   }
 
+  vdeviceAllows(index: number, offset: number, size: number): boolean {
+    return index === 0 ? distributorAllows(offset, size) : redistributorAllows(offset, size);
+  }
+
   /** Frame 0 is GICD, frame n the redistributor of vCPU n - 1. */
   vdeviceRead(index: number, offset: number, size: 1 | 2 | 4): number {
     const frame = index === 0 ? this.#distributor : this.#redistributors[index - 1];
     if (frame === undefined) return -1;
-    if (size === 4) return frame.read32(offset) >>> 0;
-    if (size === 1) return frame.read8(offset);
-    return frame.read8(offset) | (frame.read8(offset + 1) << 8);
+    return size === 4 ? frame.read32(offset) >>> 0 : frame.read8(offset);
   }
 
   vdeviceWrite(index: number, offset: number, size: 1 | 2 | 4, value: number): boolean {
     const frame = index === 0 ? this.#distributor : this.#redistributors[index - 1];
     if (frame === undefined) return false;
     if (size === 4) frame.write32(offset, value);
-    else {
-      frame.write8(offset, value & 0xff);
-      if (size === 2) frame.write8(offset + 1, (value >>> 8) & 0xff);
-    }
+    else frame.write8(offset, value & 0xff);
     return true;
   }
 

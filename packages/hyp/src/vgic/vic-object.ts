@@ -111,14 +111,6 @@ export class VicObject extends HypObject {
     return error;
   }
 
-  vdeviceRead(index: number, offset: number, size: 1 | 2 | 4): number {
-    return this.vgic.vdeviceRead(index, offset, size);
-  }
-
-  vdeviceWrite(index: number, offset: number, size: 1 | 2 | 4, value: number): boolean {
-    return this.vgic.vdeviceWrite(index, offset, size, value);
-  }
-
   bind(source: VirqSource, virqInfoWord: number): number {
     return this.vgic.bind(source, virqInfoWord);
   }
