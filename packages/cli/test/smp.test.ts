@@ -11,7 +11,7 @@ describe("the SMP test program prints what it prints under QEMU", () => {
         const { lines, end } = await runSmp({ cpus, clock });
         expect(lines).toEqual(expectedLines(cpus));
         expect(end).toEqual({ reason: "off", exitType: 1 });
-      }, 120_000);
+      }, 300_000);
 
   it("is what its script made", () => {
     for (const line of readFileSync(new URL("SHA256SUMS", PROGRAM), "utf8").trim().split("\n")) {

@@ -195,13 +195,34 @@ static inline void dsb(void) { asm_volatile("dsb sy"); }
 static inline u64 load_acquire(const volatile u64 *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline void store_release(volatile u64 *p, u64 v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 
+/* Some hundred instructions, so that who waits does not only read the counter: an emulator may take long for that. */
+static inline void relax(void)
+{
+  for (u64 n = 200; n > 0; n--) asm_volatile("");
+}
+static inline void pause_us(u64 us)
+{
+  u64 end = now() + mrs("CNTFRQ_EL0") * us / 1000000 + 1;
+  while (now() < end) relax();
+}
+/* What came before has had its effect on interrupts. */
+static inline void settle(void) { pause_us(100); }
+
+/* WFI for an interrupt that may be there already: masked, so that it cannot be taken just before. */
+static inline void sleep_for_interrupt(void)
+{
+  irq_off();
+  asm_volatile("wfi");
+  irq_on();
+}
+
 /* No check waits so long unless it fails. */
 #define PATIENCE_MS 20000
 /* Spin until `condition`; 0 when it never comes. */
 #define wait_until(condition) ({ \
   u64 end_ = now() + ticks_of_ms(PATIENCE_MS); \
   int came_ = 0; \
-  while (!(came_ = !!(condition)) && now() < end_) asm_volatile("yield"); \
+  while (!(came_ = !!(condition)) && now() < end_) { asm_volatile("yield"); relax(); } \
   came_; })
 
 #endif

@@ -146,6 +146,17 @@ void main(const u8 *dtb)
   gic_set_up();
   gic_cpu_set_up(&cpus[0]);
   test_psci();
+  test_smccc();
+  test_events();
+  test_sgi();
+  test_priority();
+  test_timers();
+  test_gic();
+  test_spi();
+  test_debug();
+  test_cache();
+  test_fp();
+  test_atomics();
   put_text("end\n");
   smccc(PSCI_SYSTEM_OFF, 0, 0, 0);
   fail("SYSTEM_OFF returned");
