@@ -11,8 +11,12 @@ export interface Arm64ImageHeader {
   readonly imageSize: number;
   /** The kernel may lie anywhere in memory. */
   readonly anywhere: boolean;
+  /** Bytes of the kernel's pages: 4, 16 or 64 KiB; undefined in kernels that do not say. */
+  readonly pageSize: number | undefined;
 }
 
+/** By flags 2:1. */
+const PAGE_SIZES = [undefined, 0x1000, 0x4000, 0x1_0000] as const;
 const HEADER_SIZE = 64;
 const MAGIC_OFFSET = 56;
 /** "ARM\x64", little endian. */
@@ -36,7 +40,12 @@ export function readArm64Header(bytes: Uint8Array): Arm64ImageHeader {
   const offset = imageSize === 0 ? 0x8_0000 : textOffset;
   if (size > 0x1_0000_0000 || offset >= 0x20_0000)
     throw new ModelError("IMAGE_INVALID", `the kernel's header says size ${size}, text offset ${offset}`);
-  return { textOffset: offset, imageSize: Math.max(size, bytes.length), anywhere: (flags & 8) !== 0 };
+  return {
+    textOffset: offset,
+    imageSize: Math.max(size, bytes.length),
+    anywhere: (flags & 8) !== 0,
+    pageSize: PAGE_SIZES[(flags >> 1) & 3],
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { CpuModelName } from "@gunyah-ts/arch-arm64";
-import { ModelError } from "@gunyah-ts/kernel";
 import type { DeviceConfig } from "@gunyah-ts/vmm";
+import { checkSection } from "./section.ts";
 
 /** The `guest` section of a configuration, as `gunyah run` reads it. Paths are relative to the configuration. */
 export interface GuestConfig {
@@ -35,21 +35,5 @@ const KEYS: Readonly<Record<keyof GuestConfig, string>> = {
 
 /** Errors: KERNEL_CONFIG_UNKNOWN_KEY, KERNEL_CONFIG_INVALID, with the path of the key */
 export function checkGuestConfig(section: object | undefined): GuestConfig {
-  for (const [key, value] of Object.entries(section ?? {})) {
-    const path = `guest.${key}`;
-    const type = KEYS[key as keyof GuestConfig];
-    if (type === undefined)
-      throw new ModelError(
-        "KERNEL_CONFIG_UNKNOWN_KEY",
-        `nothing reads ${path}; known are ${Object.keys(KEYS).join(", ")}`,
-        { path },
-      );
-    if (typeof value !== type || (key === "devices" && !Array.isArray(value)))
-      throw new ModelError(
-        "KERNEL_CONFIG_INVALID",
-        `${path} must be ${key === "devices" ? "a list of devices" : `a ${type}`}`,
-        { path },
-      );
-  }
-  return (section ?? {}) as GuestConfig;
+  return checkSection("guest", section, KEYS);
 }

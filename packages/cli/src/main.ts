@@ -24,6 +24,7 @@ ${IMAGE_HELP}
 
 gunyah plugins [config]    what a machine is made of
 gunyah doctor              what this computer has, and what is missing
+gunyah doctor --host-kernel FILE   whether an image can be the host VM's kernel
 gunyah explain CODE        what an error of any layer means
 
 Exit codes of run: 0 powered off, 10 reset, 11 crash, 12 not started, 124 timeout, 130 quit; 1 for other errors, 2 for

@@ -23,10 +23,23 @@ export interface RunOptions {
   readonly clock: "virtual" | "host" | undefined;
   readonly seed: string | undefined;
   readonly abi: AbiName | undefined;
+  readonly host: HostOptions;
   readonly trace: string | undefined;
   /** Seconds. */
   readonly timeout: number | undefined;
   readonly quiet: boolean;
+}
+
+/** A real kernel as the host VM: the command line over the `host` section of a configuration. */
+export interface HostOptions {
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly dtb: string | undefined;
+  readonly cmdline: string | undefined;
+  /** Bytes. */
+  readonly memory: number | undefined;
+  readonly cpus: number | undefined;
+  readonly disks: readonly DeviceConfig[];
 }
 
 export const RUN_HELP = `gunyah run [config] [options]      boot a guest
@@ -50,12 +63,20 @@ export const RUN_HELP = `gunyah run [config] [options]      boot a guest
   --timeout SECONDS      give up after this long, exit code 124
   --quiet                no summary at the end
 
+With a kernel of your own as the host VM, whose console the terminal then is (it makes its guests itself):
+  --host-kernel FILE     arm64 Image with the Gunyah driver, or any other
+  --host-initrd FILE, --host-dtb FILE, --host-cmdline TEXT
+  --host-cpus N          CPUs of the board, all of them the host's (default 1)
+  --host-mem SIZE        memory of the host and its guests (default 512M)
+  --host-disk FILE[,ro][,overlay]   a virtio block device of the host; may be repeated
+
 On a terminal: Ctrl-A x quits, Ctrl-A s shows the status, Ctrl-A h helps.`;
 
 /** Errors: CLI_USAGE */
 export function parseRunOptions(args: readonly string[]): RunOptions {
   const { values, positionals } = parse(args);
   if (positionals.length > 1) throw usage(`one configuration at most, not ${positionals.join(" ")}`);
+  checkHostOptions(values, positionals.length > 0);
   return {
     config: positionals[0],
     kernel: values.kernel,
@@ -72,10 +93,52 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     clock: oneOf(values.clock, "--clock", ["host", "virtual"] as const),
     seed: values.seed,
     abi: oneOf(values.abi, "--abi", ["v14", "v15", "v16", "v17"] as const),
+    host: {
+      kernel: values["host-kernel"],
+      initrd: values["host-initrd"],
+      dtb: values["host-dtb"],
+      cmdline: values["host-cmdline"],
+      memory: given(values["host-mem"], (text) => parseSize(text, "--host-mem")),
+      cpus: given(values["host-cpus"], (text) => parseHostCpus(text)),
+      disks: (values["host-disk"] ?? []).map(parseDisk),
+    },
     trace: values.trace,
     timeout: given(values.timeout, (text) => parseInteger(text, "--timeout")),
     quiet: values.quiet ?? false,
   };
+}
+
+/** Options that mean nothing together. Errors: CLI_USAGE */
+function checkHostOptions(values: ReturnType<typeof parse>["values"], hasConfig: boolean): void {
+  const given = Object.keys(values).map((name) => `--${name}`);
+  const ofHost = given.filter((name) => name.startsWith("--host-"));
+  if (values["host-kernel"] === undefined) {
+    const [first] = ofHost;
+    if (first !== undefined && !hasConfig) throw usage(`${first}: give --host-kernel too`);
+    return;
+  }
+  const ofGuest = given.find((name) => GUEST_OPTIONS.includes(name));
+  if (ofGuest !== undefined) throw usage(`${ofGuest}: the host makes its guests itself; leave it out`);
+}
+
+const GUEST_OPTIONS = [
+  "--kernel",
+  "--kernel-address",
+  "--initrd",
+  "--dtb",
+  "--image",
+  "--cmdline",
+  "--mem",
+  "--cpus",
+  "--disk",
+  "--abi",
+];
+const MAX_HOST_CPUS = 8;
+
+function parseHostCpus(text: string): number {
+  const cpus = parseInteger(text, "--host-cpus");
+  if (cpus < 1 || cpus > MAX_HOST_CPUS) throw usage(`--host-cpus ${text}: give 1 to ${MAX_HOST_CPUS}`);
+  return cpus;
 }
 
 function parse(args: readonly string[]) {
@@ -100,6 +163,13 @@ function parse(args: readonly string[]) {
         clock: text,
         seed: text,
         abi: text,
+        "host-kernel": text,
+        "host-initrd": text,
+        "host-dtb": text,
+        "host-cmdline": text,
+        "host-mem": text,
+        "host-cpus": text,
+        "host-disk": list,
         trace: text,
         timeout: text,
         quiet: { type: "boolean" },

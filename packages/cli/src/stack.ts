@@ -4,6 +4,7 @@ import { hyp } from "@gunyah-ts/hyp";
 import { ioeventfd } from "@gunyah-ts/ioeventfd";
 import { irqfd } from "@gunyah-ts/irqfd";
 import { type AnyPlugin, isPlugin, type PluginEntry, use } from "@gunyah-ts/kernel";
+import { linuxHost } from "@gunyah-ts/linux-host";
 import { rm } from "@gunyah-ts/rm";
 import { vcpuProxy } from "@gunyah-ts/vcpu-proxy";
 import { vmManager } from "@gunyah-ts/vm-manager";
@@ -29,6 +30,11 @@ export function defaultPlugins(abi: AbiName = "v17", cpu: CpuModelName = DEFAULT
     vmm,
     ...vmmDevices,
   ];
+}
+
+/** The stack whose host VM is a real kernel: nothing of ours lies between it and the hypervisor. */
+export function linuxHostPlugins(cpu: CpuModelName = DEFAULT_CPU_MODEL): PluginEntry[] {
+  return [use(archArm64, { cpu }), hyp, rm, firmware, linuxHost, ...vmmDevices];
 }
 
 /**

@@ -1,12 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { cpus, freemem, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { ModelError } from "@gunyah-ts/kernel";
 import { ExitCode } from "../exit-code.ts";
 import { Apt } from "../image/apt.ts";
 import { ImageStore } from "../image/store.ts";
 import { formatBytes } from "../size.ts";
+import { hostKernelChecks } from "./doctor-host.ts";
 
-interface Check {
+export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly found: string;
@@ -16,9 +19,25 @@ interface Check {
   readonly optional?: boolean;
 }
 
-/** `gunyah doctor`: what this computer has, what is missing, and how to get it. */
-export async function doctor(): Promise<ExitCode> {
-  const checks = [node(), memory(), sharedMemory(), cache(), apt(), tool("qemu-system-aarch64"), tool("dtc")];
+/**
+ * `gunyah doctor`: what this computer has, what is missing, and how to get it; with `--host-kernel FILE`, whether that can
+ * be the host VM's kernel. Errors: CLI_USAGE, CLI_FILE, IMAGE_*
+ */
+export async function doctor(args: readonly string[]): Promise<ExitCode> {
+  const kernel = hostKernel(args);
+  if (kernel !== undefined) return report(await hostKernelChecks(kernel));
+  return report([node(), memory(), sharedMemory(), cache(), apt(), tool("qemu-system-aarch64"), tool("dtc")]);
+}
+
+function hostKernel(args: readonly string[]): string | undefined {
+  try {
+    return parseArgs({ args: [...args], options: { "host-kernel": { type: "string" } } }).values["host-kernel"];
+  } catch (cause) {
+    throw new ModelError("CLI_USAGE", (cause as Error).message, { cause });
+  }
+}
+
+function report(checks: readonly Check[]): ExitCode {
   for (const { name, ok, found, mend, optional } of checks) {
     console.log(`${ok ? "ok  " : optional === true ? "note" : "FAIL"}  ${name}: ${found}`);
     if (!ok && mend !== undefined) console.log(`      ${mend}`);

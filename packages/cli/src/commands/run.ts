@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { guestLinux } from "@gunyah-ts/guest-linux";
 import {
-  createMachine,
   Hypervisor,
   type LoadedConfig,
   loadMachineConfig,
@@ -12,15 +11,17 @@ import {
 } from "@gunyah-ts/kernel";
 import { type DeviceConfig, type VirtualMachine, type VirtualMachineOptions, VmmService } from "@gunyah-ts/vmm";
 import { virtBoard } from "../board.ts";
+import { Session } from "../console/session.ts";
 import { RunStatus } from "../console/status.ts";
-import { Terminal } from "../console/terminal.ts";
-import { ExitCode, exitCodeOf } from "../exit-code.ts";
+import { type ExitCode, exitCodeOf } from "../exit-code.ts";
 import { readUserFile } from "../files.ts";
 import { checkGuestConfig, type GuestConfig } from "../guest-config.ts";
+import { checkHostSection } from "../host-section.ts";
 import { ImageStore } from "../image/store.ts";
+import { timeAndChance, withMachine } from "../machine-run.ts";
 import { parseRunOptions, type RunOptions } from "../run-options.ts";
 import { defaultPlugins, withUserPlugins } from "../stack.ts";
-import { TraceFile } from "../trace/perfetto.ts";
+import { runHost } from "./run-host.ts";
 
 const DEFAULT_MEMORY = 256 * 2 ** 20;
 /** What every guest of ours can print to from its first instruction on. */
@@ -30,24 +31,13 @@ const CONSOLE = "console=ttyAMA0";
 export async function run(args: readonly string[]): Promise<ExitCode> {
   const options = parseRunOptions(args);
   const loaded = options.config === undefined ? undefined : await loadMachineConfig(options.config);
+  const host = checkHostSection(loaded?.config.host);
+  if ((options.host.kernel ?? host.kernel) !== undefined) return runHost(options, loaded, host);
   const guest = await resolveGuest(options, checkGuestConfig(loaded?.config.guest), loaded?.root ?? process.cwd());
-  const machine = await createMachine(machineConfig(options, loaded, guest), {
-    root: loaded?.root ?? process.cwd(),
-  });
-  const trace = options.trace === undefined ? undefined : new TraceFile(options.trace, frequencyOf(machine));
-  if (trace !== undefined) machine.trace.listen(trace.event);
-  try {
+  return withMachine(machineConfig(options, loaded, guest), options, loaded, async (machine) => {
     await machine.start();
-    return await new Session(machine, options, guest).run();
-  } finally {
-    await machine.dispose();
-    trace?.close();
-  }
-}
-
-function frequencyOf(machine: Machine): number {
-  const { soc } = machine.config;
-  return typeof soc === "object" ? soc.timerFrequencyHz : 19_200_000;
+    return runGuest(machine, options, guest);
+  });
 }
 
 /** What the VM is made of, files read. */
@@ -96,101 +86,35 @@ async function resolveGuest(options: RunOptions, config: GuestConfig, root: stri
 function machineConfig(options: RunOptions, loaded: LoadedConfig | undefined, guest: Guest): MachineConfig {
   const config = loaded?.config;
   const user: PluginEntry[] = [...(config?.plugins ?? []), ...options.plugins.map((name) => use(name))];
-  const clock = options.clock ?? config?.clock ?? "host";
-  const isVirtual = clock === "virtual" || (typeof clock === "object" && clock.kind === "virtual");
-  const entropy =
-    options.seed !== undefined ? { seed: options.seed } : (config?.entropy ?? (isVirtual ? { seed: 0 } : "host"));
   return {
     ...config,
     soc: config?.soc ?? virtBoard(guest.memory, guest.vm.cpus),
     plugins: withUserPlugins(defaultPlugins(guest.vm.abi, options.cpu ?? checkGuestConfig(config?.guest).cpu), user),
-    clock,
-    entropy,
+    ...timeAndChance(options, config),
   };
 }
 
 /** One run of one guest on the user's terminal. */
-class Session {
-  readonly #machine: Machine;
-  readonly #options: RunOptions;
-  readonly #guest: Guest;
-  readonly #status: RunStatus;
-  readonly #terminal: Terminal;
-  #vm: VirtualMachine | undefined;
-  /** Why we stopped it, when we did. */
-  #stopCode: ExitCode | undefined;
-
-  constructor(machine: Machine, options: RunOptions, guest: Guest) {
-    this.#machine = machine;
-    this.#options = options;
-    this.#guest = guest;
-    this.#status = new RunStatus(machine.get(Hypervisor).inspect, guest.memory);
-    this.#terminal = new Terminal(process.stdin, process.stdout, {
-      quit: () => this.#stop(ExitCode.STOPPED),
-      hangup: () => this.#stop(ExitCode.HANGUP),
-      status: () => this.#status.line(),
-    });
-  }
-
-  async run(): Promise<ExitCode> {
-    const signals = { SIGINT: ExitCode.STOPPED, SIGTERM: ExitCode.TERMINATED, SIGHUP: ExitCode.HANGUP } as const;
-    const handlers = Object.entries(signals).map(([signal, code]) => {
-      const handler = (): void => this.#stop(code);
-      process.on(signal, handler);
-      return () => process.off(signal, handler);
-    });
-    const title = this.#showTitle();
-    const timeout = this.#options.timeout;
-    const timer =
-      timeout === undefined ? undefined : setTimeout(() => this.#stop(ExitCode.TIMEOUT), timeout * 1000).unref();
+async function runGuest(machine: Machine, options: RunOptions, guest: Guest): Promise<ExitCode> {
+  const status = new RunStatus(machine.get(Hypervisor).inspect, guest.memory);
+  let vm: VirtualMachine | undefined;
+  const session = new Session(status, { ...options, what: "guest", stop: () => vm?.stop() });
+  return session.run(async () => {
+    vm = await machine.get(VmmService).createVm({ ...guest.vm, console: session.terminal, log: session.log });
     try {
-      return await this.#runVm();
-    } finally {
-      clearTimeout(timer);
-      clearInterval(title);
-      for (const remove of handlers) remove();
-      this.#terminal.close();
-      if (this.#stopCode === ExitCode.TIMEOUT)
-        process.stderr.write(`\ngunyah: CLI_TIMEOUT: the guest did not end within ${timeout} s\n`);
-      if (!this.#options.quiet) process.stderr.write(`\n${this.#status.summary()}\n`);
-    }
-  }
-
-  async #runVm(): Promise<ExitCode> {
-    const vmm = this.#machine.get(VmmService);
-    const vm = await vmm.createVm({
-      ...this.#guest.vm,
-      console: this.#terminal,
-      log: (level, message) => this.#terminal.say(`gunyah: ${level === "info" ? "" : `${level}: `}${message}`),
-    });
-    this.#vm = vm;
-    try {
-      if (this.#stopCode !== undefined) return this.#stopCode;
-      this.#status.state = "running";
+      if (session.stopCode !== undefined) return session.stopCode;
+      status.state = "running";
       const end = await vm.run();
-      this.#status.state = END_TEXT[end.reason];
-      return this.#stopCode ?? exitCodeOf(end);
+      status.state = END_TEXT[end.reason];
+      return session.stopCode ?? exitCodeOf(end);
     } catch (error) {
-      this.#status.state = "failed";
+      status.state = "failed";
       throw error;
     } finally {
-      this.#status.refresh();
+      status.refresh();
       await vm.close();
     }
-  }
-
-  #stop(code: ExitCode): void {
-    this.#stopCode ??= code;
-    this.#vm?.stop();
-  }
-
-  /** The status in the terminal's title: the screen itself is the guest's. */
-  #showTitle(): NodeJS.Timeout | undefined {
-    if (!process.stdout.isTTY) return undefined;
-    return setInterval(() => {
-      process.stdout.write(`\x1b]0;gunyah: ${this.#status.line()}\x07`);
-    }, 1000).unref();
-  }
+  });
 }
 
 const END_TEXT = {

@@ -5,24 +5,24 @@ import { formatBytes } from "../size.ts";
 export class RunStatus {
   state = "starting";
   readonly #inspect: HypervisorInspect;
-  /** VMIDs that were there before the guest: the root VM and the host. */
-  readonly #others: ReadonlySet<number>;
+  readonly #counts: (vmid: number) => boolean;
   readonly #configured: number;
   readonly #started = performance.now();
   #memory = 0;
   #retired = 0;
   #latest = { retired: 0, at: this.#started };
 
-  constructor(inspect: HypervisorInspect, configuredBytes: number) {
+  /** @param counts whether a VM is one that the run is about; those that are not there yet, unless said */
+  constructor(inspect: HypervisorInspect, configuredBytes: number, counts = laterThanNow(inspect)) {
     this.#inspect = inspect;
     this.#configured = configuredBytes;
-    this.#others = new Set(inspect.vms().map(({ vmid }) => vmid));
+    this.#counts = counts;
   }
 
   /** Look again. The hypervisor forgets a VM that ended, so the latest figures are kept. */
   refresh(): void {
     for (const vm of this.#inspect.vms()) {
-      if (this.#others.has(vm.vmid)) continue;
+      if (!this.#counts(vm.vmid)) continue;
       this.#memory = this.#inspect.accessiblePages(vm.vmid) * 4096;
       this.#retired = Math.max(
         this.#retired,
@@ -63,4 +63,10 @@ export class RunStatus {
   get #memoryText(): string {
     return `${formatBytes(this.#memory)} of ${formatBytes(this.#configured)}`;
   }
+}
+
+/** The root VM and the host are there before the guest. */
+function laterThanNow(inspect: HypervisorInspect): (vmid: number) => boolean {
+  const there = new Set(inspect.vms().map(({ vmid }) => vmid));
+  return (vmid) => !there.has(vmid);
 }

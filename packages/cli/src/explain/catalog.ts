@@ -1,8 +1,10 @@
 import { AbiErrorCode, GunyahError, LinuxErrno, PsciResult, RmError } from "@gunyah-ts/abi";
 import { BOOT_IMAGE_ERRORS } from "@gunyah-ts/boot-image";
 import { DeviceTreeErrorCode } from "@gunyah-ts/devicetree";
+import { FIRMWARE_ERRORS } from "@gunyah-ts/firmware";
 import { HYP_ERRORS } from "@gunyah-ts/hyp";
 import { KERNEL_ERRORS } from "@gunyah-ts/kernel";
+import { LINUX_HOST_ERRORS } from "@gunyah-ts/linux-host";
 import { RM_ERRORS } from "@gunyah-ts/rm";
 import { VM_MANAGER_ERRORS } from "@gunyah-ts/vm-manager";
 import { VMM_ERRORS } from "@gunyah-ts/vmm";
@@ -45,6 +47,8 @@ export function catalog(): readonly Explanation[] {
     ...sentences("gunyah command", CLI_ERRORS),
     ...sentences("VMM", VMM_ERRORS),
     ...sentences("kernel file", BOOT_IMAGE_ERRORS),
+    ...sentences("firmware", FIRMWARE_ERRORS),
+    ...sentences("host kernel", LINUX_HOST_ERRORS),
     ...sentences("host driver", VM_MANAGER_ERRORS),
     ...sentences("Resource Manager (model)", RM_ERRORS),
     ...sentences("hypervisor (model)", HYP_ERRORS),
