@@ -140,6 +140,51 @@ describe("applyOverlay", () => {
   });
 });
 
+describe("fix-ups of an overlay", () => {
+  /** A base with the label `uart`, and an overlay whose 8-byte property `clocks` a fix-up wants to change. */
+  const apply = (place: string) => {
+    const base = new DeviceTree();
+    base.ensure("/serial");
+    base.ensure("/__symbols__").set("uart", "/serial");
+    const overlay = new DeviceTree();
+    overlay.ensure("/fragment@0").set("target-path", "/");
+    overlay.ensure("/fragment@0/__overlay__/user").set("clocks", [0xffff_ffff, 7]);
+    overlay.ensure("/__fixups__").set("uart", place);
+    applyOverlay(base, overlay);
+    return { cells: base.node("/user").cells("clocks"), phandle: base.phandleOf(base.node("/serial")) };
+  };
+
+  it.each([0, 4])("puts the label's phandle at byte %i, and nowhere else", (offset) => {
+    const { cells, phandle } = apply(`/fragment@0/__overlay__/user:clocks:${offset}`);
+    expect(cells).toEqual(offset === 0 ? [phandle, 7] : [0xffff_ffff, phandle]);
+  });
+
+  it.each([5, 6, 7, 8, 9, 4096, 4294967292, 4294967296])("refuses byte %i of 8", (offset) => {
+    expect(code(() => apply(`/fragment@0/__overlay__/user:clocks:${offset}`))).toBe("DT_BAD_OVERLAY");
+  });
+
+  it.each([
+    "/fragment@0/__overlay__/user:clocks",
+    "/fragment@0/__overlay__/user:clocks:",
+    "/fragment@0/__overlay__/user:clocks:-4",
+    "/fragment@0/__overlay__/user:clocks:0x4",
+    "/fragment@0/__overlay__/user:clocks:4:0",
+    "/fragment@0/__overlay__/none:clocks:0",
+    "/fragment@0/__overlay__/user:none:0",
+    "",
+  ])("refuses the place %j", (place) => {
+    expect(code(() => apply(place))).toBe("DT_BAD_OVERLAY");
+  });
+
+  it.each([5, 8, 4096])("refuses a local one at byte %i of 8", (offset) => {
+    const overlay = new DeviceTree();
+    overlay.ensure("/fragment@0").set("target-path", "/");
+    overlay.ensure("/fragment@0/__overlay__/user").set("clocks", [1, 7]);
+    overlay.ensure("/__local_fixups__/fragment@0/__overlay__/user").set("clocks", [offset]);
+    expect(code(() => applyOverlay(new DeviceTree(), overlay))).toBe("DT_BAD_OVERLAY");
+  });
+});
+
 describe("printDts", () => {
   it("guesses strings, cells and bytes", () => {
     const tree = new DeviceTree();
