@@ -1,6 +1,7 @@
 /**
  * Hooks of one machine. Taps are collected while plugins set up; `freeze` fixes the order and puts the fastest
- * equivalent in `call`: nothing, the only handler, or the function that tapable compiled.
+ * equivalent in `call`: nothing, the only handler, the function that tapable compiled, or a loop where a content
+ * security policy lets it compile none.
  */
 import { HookMap, SyncBailHook, SyncHook } from "tapable";
 import { ModelError } from "../errors.ts";
@@ -211,11 +212,11 @@ export class SelectorInstance extends HookInstance {
     this.#tap(key, tap);
   }
 
-  /** A hook of tapable cannot be untapped, so the map is made anew. */
   tapped(): readonly { readonly plugin: string; readonly key: string | number }[] {
     return [...this.#owners].map(([key, { plugin }]) => ({ plugin, key }));
   }
 
+  /** A hook of tapable cannot be untapped, so the map is made anew. */
   remove(plugin: string): void {
     for (const [key, tap] of this.#owners) if (tap.plugin === plugin) this.#owners.delete(key);
     this.#map = newHookMap();
