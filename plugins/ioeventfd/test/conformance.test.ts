@@ -68,6 +68,38 @@ describe("ioeventfd", () => {
     expect(event.read()).toBe(1n);
   });
 
+  it("tells 64-bit data apart by either half", () => {
+    const { w, event } = bound({ flags: 1, datamatch: 0x1_0000_0007n, len: 8 });
+    expect(w.vm.mmioWrite(0x1000, 8, 7, 0)).toBe(-2);
+    expect(w.vm.mmioWrite(0x1000, 8, 6, 1)).toBe(-2);
+    expect(w.vm.mmioWrite(0x1000, 8, 7, 1)).toBe(0);
+    expect(event.read()).toBe(1n);
+  });
+
+  it.each([
+    [2n ** 64n - 1n, 0, 0],
+    [2n ** 64n - 9n, 8, 0],
+    [2n ** 64n - 8n, 8, -22],
+    [2n ** 64n - 2n, 1, 0],
+    [2n ** 64n - 1n, 1, -22],
+  ])("takes the last address below 2^64 and refuses the sum that wraps: 0x%x + %i is %i", (addr, len, result) => {
+    const w: VmFunctionWorld = { vm: fakeHostVm(), kernel: fakeHostKernel(), hypercalls: fakeHypercalls() };
+    expect(create(w).bind({ type: FnType.IOEVENTFD, vm: w.vm, arg: arg(w, { addr, len }) })).toBe(result);
+    expect(w.vm.ioHandlers).toHaveLength(result === 0 ? 1 : 0);
+  });
+
+  it("takes its handler away when it is unbound, and only its own", () => {
+    const { driver, w, event, instance } = bound();
+    const other = createEventFd();
+    const second = { type: FnType.IOEVENTFD, vm: w.vm, arg: arg(w, { addr: 0x2000n, fd: w.kernel.open(other) }) };
+    expect(driver.bind(second)).toBe(0);
+    driver.unbind(instance);
+    driver.unbind(instance);
+    expect([w.vm.mmioWrite(0x1000, 4, 0, 0), w.vm.mmioWrite(0x2000, 4, 0, 0), driver.count]).toEqual([-2, 0, 1]);
+    expect([event.read(), other.read()]).toEqual([undefined, 1n]);
+    expect(driver.compare(instance, arg(w))).toBe(false);
+  });
+
   it("compares address, length, flags and data; before v16 the address alone", () => {
     const { driver, instance, w } = bound({ flags: 1, datamatch: 7n, len: 2 });
     expect(driver.compare(instance, arg(w, { flags: 1, datamatch: 8n, len: 2 }))).toBe(false);

@@ -91,6 +91,42 @@ describe("irqfd", () => {
     expect(old.w.kernel.messages.at(-1)?.message).toContain("premature");
   });
 
+  it("rings one doorbell: a second of the label is refused, and none is rung after the VM is reset", () => {
+    const { w, event, driver, instance } = bound();
+    start(w);
+    const ticket = w.vm.tickets[0];
+    expect(ticket?.populate({ type: 0, label: 4, capId: 8n, intid: undefined })).toBe(false);
+    event.signal();
+    expect(w.hypercalls.calls).toEqual([{ name: "bell_send", args: [7n, 1n] }]);
+    w.vm.unpopulate();
+    event.signal();
+    expect(w.hypercalls.calls).toHaveLength(1);
+    driver.unbind(instance);
+    driver.unbind(instance);
+    expect([driver.count, w.vm.tickets.length]).toEqual([0, 0]);
+  });
+
+  it("detaches what v16 had attached once the VM started", () => {
+    const old = bound(0, AbiProfiles.v16);
+    start(old.w);
+    old.driver.unbind(old.instance);
+    old.event.signal();
+    expect(old.w.hypercalls.calls).toEqual([]);
+    expect(old.w.kernel.messages).toEqual([]);
+  });
+
+  it("says when a doorbell cannot be rung, and when its eventfd was signalled before", () => {
+    const { w, event } = bound();
+    start(w, false);
+    event.signal();
+    expect(w.kernel.messages).toEqual([{ level: "error", message: "irqfd 4: failed to ring, error 50" }]);
+    const early = world();
+    const signalled = createEventFd(1n);
+    create(early).bind({ type: FnType.IRQFD, vm: early.vm, arg: arg(early, { fd: early.kernel.open(signalled) }) });
+    expect(early.kernel.messages[0]?.message).toContain("before the irqfd was added");
+    expect(early.hypercalls.calls).toEqual([]);
+  });
+
   it("compares labels only", () => {
     const { w, driver, instance } = bound();
     expect(driver.compare(instance, arg(w, { flags: 1, fd: 0 }))).toBe(true);

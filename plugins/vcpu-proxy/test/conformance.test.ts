@@ -234,6 +234,61 @@ describe("VCPU_RUN", () => {
     expect(await pending).toBe(-512);
   });
 
+  it("prefers a signal to whatever the run came to, and keeps the exit for the next one", () => {
+    const { w, file, page, run } = running(AbiProfiles.v17, [read, read]);
+    w.vm.demandResult = -2;
+    const { vcpuRun } = w.hypercalls;
+    w.hypercalls.vcpuRun = (...args) => {
+      file.signal?.();
+      w.hypercalls.vcpuRun = vcpuRun;
+      return vcpuRun(...args);
+    };
+    expect(run()).toBe(-512);
+    page.mmioValue = 0x77n;
+    expect(run()).toBe(0);
+    expect(words(w)[1]).toEqual([0x77n, 0n, 0n]);
+  });
+
+  it("prefers a signal to immediate_exit and to the end of the VM, which the next run tells", async () => {
+    const { w, file, page, run } = running(AbiProfiles.v17, [{ state: 1 }, { state: 2 }]);
+    const pending = run();
+    page.immediateExit = 1;
+    w.vm.exit(1);
+    file.signal?.();
+    expect(await pending).toBe(-512);
+    expect(run()).toBe(-4);
+    page.immediateExit = 0;
+    expect(run()).toBe(0);
+    expect([page.exitReason, page.status]).toEqual([2, 2]);
+  });
+
+  it("has no use for a signal while it does not run", () => {
+    const { w, file, run } = running(AbiProfiles.v17, [read]);
+    w.vm.demandResult = -2;
+    file.signal?.();
+    expect(run()).toBe(0);
+  });
+
+  it("refuses a resource whose wake-up interrupt somebody else has, and a second one", () => {
+    const w = world();
+    const driver = create(w);
+    const file = w.kernel.files.get(
+      driver.bind({ type: FnType.VCPU, vm: w.vm, arg: FnVcpuArg.encode({ id: 0 }) }),
+    )?.file;
+    w.vm.status = "RUNNING";
+    const free = w.kernel.requestIrq(990, () => {});
+    expect(w.vm.populate({ type: 4, label: 0, capId: 9n, intid: 990 })).toBe(false);
+    expect(w.kernel.messages.at(-1)?.message).toContain("failed to request interrupt 990, -16");
+    const user = { copyFrom: () => undefined, copyTo: () => false };
+    expect(file?.ioctl?.(GunyahIoctl.VCPU_RUN, 0n, user)).toBe(-19);
+    if (typeof free === "function") free();
+    expect(w.vm.populate({ type: 4, label: 0, capId: 9n, intid: 990 })).toBe(true);
+    expect(w.vm.tickets[0]?.populate({ type: 4, label: 0, capId: 10n, intid: 991 })).toBe(false);
+    expect([...w.kernel.irqs]).toEqual([990]);
+    w.vm.unpopulate();
+    expect(w.kernel.irqs.size).toBe(0);
+  });
+
   it("goes on after RETRY with the resume data; v15 has cleared them", async () => {
     for (const [profile, second] of [
       [AbiProfiles.v17, 7n],

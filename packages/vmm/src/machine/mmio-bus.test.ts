@@ -1,4 +1,6 @@
+import { VcpuRunPage } from "@gunyah-ts/abi";
 import type { Device } from "@gunyah-ts/kernel";
+import { VcpuExit } from "@gunyah-ts/vm-manager";
 import { describe, expect, it } from "vitest";
 import { MmioBus } from "./mmio-bus.ts";
 
@@ -29,7 +31,35 @@ function bus() {
   return { bus, first, second };
 }
 
+/** An MMIO exit as the driver leaves it in the run page. */
+function exit(address: number, length: number, isWrite: boolean, value: bigint) {
+  const page = new VcpuRunPage(new Uint8Array(4096));
+  Object.assign(page, { physAddr: address, mmioLength: length, mmioIsWrite: isWrite, mmioValue: value });
+  return new VcpuExit(page);
+}
+
 describe("MmioBus", () => {
+  it("serves exits: both words of an 8-byte store, only the bytes of a smaller one, loads zero-extended", () => {
+    const { bus: mmio, first } = bus();
+    const value = 0xdead_beef_1234_5678n;
+    for (const [address, length] of [
+      [0x1000, 8],
+      [0x1010, 4],
+      [0x1020, 2],
+      [0x1031, 1],
+    ] as const)
+      expect(mmio.serve(exit(address, length, true, value))).toBe(true);
+    expect(first.log).toEqual([
+      ...["write 0 4 12345678", "write 4 4 deadbeef", "write 10 4 12345678", "write 20 2 5678", "write 31 1 78"],
+    ]);
+    const wide = exit(0x1ff8, 8, false, value);
+    const narrow = exit(0x1014, 4, false, value);
+    expect([mmio.serve(wide), mmio.serve(narrow)]).toEqual([true, true]);
+    expect([wide.value64, narrow.value64]).toEqual([0xffc_0000_0ff8n, 0x14n]);
+    expect(mmio.serve(exit(0x2000, 4, true, 0n))).toBe(false);
+    expect(mmio.serve(exit(0x2000, 4, false, 0n))).toBe(false);
+  });
+
   it("finds the device behind an address, whichever was used last", () => {
     const { bus: mmio, first, second } = bus();
     for (const address of [0x1004, 0x3008, 0x1ffc]) mmio.write(address, 4, 0xab, 0);

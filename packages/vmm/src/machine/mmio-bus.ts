@@ -1,4 +1,5 @@
 import type { Device } from "@gunyah-ts/kernel";
+import type { VcpuExit } from "@gunyah-ts/vm-manager";
 
 /** Finds the device behind a guest physical address. */
 export class MmioBus {
@@ -25,6 +26,20 @@ export class MmioBus {
     const offset = address - window.address;
     window.device.write(offset, Math.min(size, 4), low);
     if (size === 8) window.device.write(offset + 4, 4, high);
+    return true;
+  }
+
+  /** Do what an MMIO exit asks for. @returns false where there is no device */
+  serve(exit: VcpuExit): boolean {
+    const { address, length } = exit;
+    if (exit.isWrite) {
+      const high = length === 8 ? Number(exit.value64 >> 32n) : 0;
+      return this.write(address, length, exit.value, high);
+    }
+    const value = this.read(address, length);
+    if (value === undefined) return false;
+    if (length === 8) exit.value64 = (BigInt(value.high) << 32n) | BigInt(value.low);
+    else exit.value = value.low;
     return true;
   }
 

@@ -248,22 +248,11 @@ export class VirtualMachine {
   }
 
   #access(exit: VcpuExit): void {
-    const { address, length } = exit;
-    if (exit.isWrite) {
-      const high = length === 8 ? Number(exit.value64 >> 32n) : 0;
-      if (this.#bus.write(address, length, exit.value, high)) return;
-    } else {
-      const value = this.#bus.read(address, length);
-      if (value !== undefined) {
-        if (length === 8) exit.value64 = (BigInt(value.high) << 32n) | BigInt(value.low);
-        else exit.value = value.low;
-        return;
-      }
-    }
+    if (this.#bus.serve(exit)) return;
     // Nobody answers on the bus: the access ends in an external abort.
     this.#options.log?.(
       "warn",
-      `the guest ${exit.isWrite ? "stored to" : "loaded from"} 0x${address.toString(16)}, where there is no device`,
+      `the guest ${exit.isWrite ? "stored to" : "loaded from"} 0x${exit.address.toString(16)}, where there is no device`,
     );
     exit.resumeAction = ResumeAction.FAULT;
   }
