@@ -181,7 +181,8 @@ describe("overflow", () => {
 describe("access", () => {
   const [READ_CYCLES, WRITE_CYCLES, READ_EVENT, WRITE_EVENT] = [0xd53b9d00, 0xd51b9d00, 0xd53be800, 0xd51be800];
   const [SELECT, SOFTWARE, CONTROL, ENABLES, USER] = [0xd51b9ca0, 0xd51b9c80, 0xd53b9c00, 0xd53b9c20, 0xd53b9e00];
-  const ALL = [READ_CYCLES, WRITE_CYCLES, READ_EVENT, WRITE_EVENT, SELECT, SOFTWARE, CONTROL, ENABLES];
+  const SELECTED = 0xd53b9ca0;
+  const ALL = [READ_CYCLES, WRITE_CYCLES, READ_EVENT, WRITE_EVENT, SELECT, SELECTED, SOFTWARE, CONTROL, ENABLES];
   const allowed = (enable: bigint) =>
     ALL.filter((word) => {
       stage.reset();
@@ -195,7 +196,7 @@ describe("access", () => {
     expect(allowed(1n)).toEqual(ALL);
     expect(allowed(2n)).toEqual([SOFTWARE]);
     expect(allowed(4n)).toEqual([READ_CYCLES]);
-    expect(allowed(8n)).toEqual([READ_EVENT, SELECT]);
+    expect(allowed(8n)).toEqual([READ_EVENT, SELECT, SELECTED]);
     stage.reset();
     expect(stage.tryWords([USER], {}, { el: 0 }).kind).toBe("done");
     // msr pmuserenr_el0, x0; mrs x0, pmintenset_el1
