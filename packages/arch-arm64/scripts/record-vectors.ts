@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { type Description, staticCombinations } from "../src/isa/description.ts";
 import { DESCRIPTIONS, INTEGER_DESCRIPTIONS } from "../src/isa/index.ts";
+import { SM3_SM4 } from "../src/isa/sm3-sm4.ts";
 import {
   type Draft,
   draftCase,
@@ -60,7 +61,11 @@ function recordGroup(d: Description): VectorGroup {
 
 const files: [string, readonly Description[]][] = [
   ["integer", INTEGER_DESCRIPTIONS],
-  ["simd", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && !/^F|CVT/.test(d.name))],
+  [
+    "simd",
+    DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && !SM3_SM4.includes(d) && !/^F|CVT/.test(d.name)),
+  ],
+  ["sm3-sm4", SM3_SM4],
   ["sequences", []],
   ["fp", DESCRIPTIONS.filter((d) => !INTEGER_DESCRIPTIONS.includes(d) && /^F|CVT/.test(d.name))],
 ];

@@ -36,6 +36,9 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
   FEAT_LRCPC: [0xf8bfc020], // ldapr
   FEAT_SHA512: [0xce628020, 0xce628420, 0xcec08020, 0xce628820], // h, h2, su0, su1
   FEAT_SHA3: [0xce020c20, 0xce220c20, 0xce628c20, 0xce822420], // eor3, bcax, rax1, xar
+  // partw1, partw2, ss1, tt1a, tt1b, tt2a, tt2b
+  FEAT_SM3: [0xce62c020, 0xce62c420, 0xce420c20, 0xce42b020, 0xce42b420, 0xce42b820, 0xce42ac20],
+  FEAT_SM4: [0xcec08420, 0xce62c820], // e, ekey
   FEAT_FHM: [0x4e22ec20, 0x2ea2cc20, 0x6fb28820, 0x4fb24820], // fmlal, fmlsl2, by element
   FEAT_JSCVT: [0x1e7e0020],
   FEAT_FCMA: [0x6e82e420, 0x6e42f420, 0x6ec2dc20, 0x2f625020], // fcadd, of halves, fcmla, by element
@@ -78,8 +81,6 @@ const WORDS: { readonly [feature in Feature]: readonly number[] } = {
 
 /** Words of features that no model has. */
 const ABSENT: readonly (readonly [feature: string, word: number])[] = [
-  ["SM3", 0xce420c20], // sm3ss1
-  ["SM4", 0xcec08420], // sm4e
   ["SVE", 0x04220020], // add z0.b
   ["MTE", 0x9ac21020], // irg
 ];

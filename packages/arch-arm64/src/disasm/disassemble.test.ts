@@ -27,6 +27,7 @@ const RECORDED: readonly (readonly [word: number, text: string])[] = [
   [0xd65f03c0, "ret"],
   [0xce628020, "sha512h q0, q1, v2.2d"],
   [0xce822420, "xar v0.2d, v1.2d, v2.2d, #9"],
+  [0xce42ac20, "sm3tt2b v0.4s, v1.4s, v2.s[2]"],
   [0x2ea2cc20, "fmlsl2 v0.2s, v1.2h, v2.2h"],
   [0x6fb28820, "fmlal2 v0.4s, v1.4h, v2.h[7]"],
   [0x6e82e420, "fcadd v0.4s, v1.4s, v2.4s, #90"],

@@ -54,7 +54,7 @@ function inverse(box: Uint8Array): Uint8Array {
 }
 
 /** Look 16 bytes up in a table of 256: a swizzle for each row of 16, of which one hits. */
-function substitute(c: Context, name: string, table: () => Uint8Array, v: Vector): Vector {
+export function substitute(c: Context, name: string, table: () => Uint8Array, v: Vector): Vector {
   const helper = c.helper(name, (module) =>
     module.func(name, [V128], [V128], (f, x) => {
       const bytes = table();
@@ -145,12 +145,12 @@ const aes: readonly Description[] = [
 
 // ------------------------------------------------------------------------------------------------------------- SHA
 
-type Words = [Expr<I32>, Expr<I32>, Expr<I32>, Expr<I32>];
-const words = (c: Context, v: Vector): Words => {
+export type Words = [Expr<I32>, Expr<I32>, Expr<I32>, Expr<I32>];
+export const words = (c: Context, v: Vector): Words => {
   const named = c.temp(v);
   return [0, 1, 2, 3].map((i) => c.temp(extractLane("i32x4.extract_lane", named, i))) as Words;
 };
-function vectorOf(c: Context, w: Words): Vector {
+export function vectorOf(c: Context, w: Words): Vector {
   let v: Vector = op("splat", 2, w[0]);
   for (let i = 1; i < 4; i++) v = replaceLane("i32x4.replace_lane", v, i, w[i] as Expr<I32>);
   return c.temp(v);

@@ -24,6 +24,7 @@ import { SIMD_SHIFT } from "./simd-shift.ts";
 import { SIMD_THREE_DIFFERENT } from "./simd-three-different.ts";
 import { SIMD_THREE_SAME } from "./simd-three-same.ts";
 import { SIMD_TWO_REG } from "./simd-two-reg.ts";
+import { SM3_SM4 } from "./sm3-sm4.ts";
 import { SYSTEM } from "./system.ts";
 
 export const INTEGER_DESCRIPTIONS: readonly Description[] = [
@@ -51,6 +52,7 @@ export const SIMD_FP_DESCRIPTIONS: readonly Description[] = [
   ...FP_SCALAR,
   ...CRYPTO,
   ...SHA512_SHA3,
+  ...SM3_SM4,
   ...SIMD_COMPLEX,
   ...SIMD_MATRIX,
 ];

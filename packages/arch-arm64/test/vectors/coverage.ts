@@ -25,11 +25,12 @@ import { SIMD_SHIFT } from "../../src/isa/simd-shift.ts";
 import { SIMD_THREE_DIFFERENT } from "../../src/isa/simd-three-different.ts";
 import { SIMD_THREE_SAME } from "../../src/isa/simd-three-same.ts";
 import { SIMD_TWO_REG } from "../../src/isa/simd-two-reg.ts";
+import { SM3_SM4 } from "../../src/isa/sm3-sm4.ts";
 import { SYSTEM } from "../../src/isa/system.ts";
 import { decodeGroups, type VectorGroup } from "./format.ts";
 
 /** Files of recorded cases, beside this one. */
-export const VECTOR_FILES = ["integer", "simd", "fp", "sequences"] as const;
+export const VECTOR_FILES = ["integer", "simd", "fp", "sm3-sm4", "sequences"] as const;
 export function loadVectors(file: string): VectorGroup[] {
   return decodeGroups(inflateRawSync(readFileSync(join(import.meta.dirname, `${file}.bin`))));
 }
@@ -58,6 +59,7 @@ const CLASSES: readonly (readonly [title: string, descriptions: readonly Descrip
   ["Dot and matrix products, widening products (I8MM, BF16, FHM)", SIMD_MATRIX],
   ["AES, SHA-1, SHA-256", CRYPTO],
   ["SHA-512, SHA-3", SHA512_SHA3],
+  ["SM3, SM4", SM3_SM4],
 ];
 
 export function coverageTable(): string {
