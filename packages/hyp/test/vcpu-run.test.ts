@@ -229,6 +229,103 @@ describe("vcpu_run", () => {
     expect(g.m.root.vcpu.wfi()).toBe(false);
   });
 
+  for (const [timer, ppi] of [
+    ["CNTV", 27],
+    ["CNTP", 30],
+  ] as const) {
+    const arm = function* (cpu: Parameters<PeScript>[0], at: bigint, control: bigint) {
+      yield* cpu.msr(`${timer}_CVAL_EL0`, at);
+      yield* cpu.msr(`${timer}_CTL_EL0`, control);
+    };
+    /** Enables the GIC and both timers' PPIs, arms, waits; `seen` gets what interrupts it. */
+    const waiter = (at: bigint, control: bigint) => {
+      const seen: number[] = [];
+      const g = guest(function* (cpu) {
+        yield* cpu.msr("VBAR_EL1", BigInt(BASE + 0x8000));
+        yield* enableGuestGic(cpu);
+        yield* cpu.store(GICR + 0x1_0100, 4, (1n << 27n) | (1n << 30n));
+        yield* arm(cpu, at, control);
+        cpu.masked = false;
+        for (;;) yield* cpu.wfi();
+      });
+      g.m.fake.program(BASE + 0x8280, function* (cpu) {
+        const intid = cpu.acknowledge();
+        seen.push(intid);
+        yield* cpu.msr(`${timer}_CTL_EL0`, 0n);
+        cpu.endOfInterrupt(intid);
+        yield* cpu.eret();
+      });
+      powerOn(g);
+      return { g, seen };
+    };
+
+    it(`${timer} wakes a vCPU that is not on its PE by INTID ${ppi}, once`, () => {
+      const { g, seen } = waiter(50_000n, 1n);
+      expect(g.run()[1]).toBe(VcpuRunState.EXPECTS_WAKEUP);
+      const before = g.wakeups();
+      // The root VM takes its interrupts with its next call.
+      const advance = (ticks: number) => {
+        g.m.clock.advance(ticks);
+        g.m.root.smccc(0x8000_0000);
+      };
+      advance(49_000 - g.m.clock.now());
+      expect(g.wakeups()).toBe(before);
+      advance(2_000);
+      expect(g.wakeups()).toBe(before + 1);
+      expect(g.run()[1]).toBe(VcpuRunState.EXPECTS_WAKEUP);
+      expect(seen).toEqual([ppi]);
+    });
+
+    it(`${timer} with a compare value in the past interrupts at once`, () => {
+      const { g, seen } = waiter(0n, 1n);
+      g.run();
+      expect(seen).toEqual([ppi]);
+    });
+
+    it(`${timer} that is masked, off, or as far as the counter goes, does not interrupt`, () => {
+      for (const [at, control] of [
+        [10n, 3n],
+        [10n, 0n],
+        [0xffff_ffff_ffff_ffffn, 1n],
+      ] as const) {
+        const { g, seen } = waiter(at, control);
+        expect(g.run()[1]).toBe(VcpuRunState.EXPECTS_WAKEUP);
+        g.m.clock.advance(100_000);
+        expect(g.run()[1]).toBe(VcpuRunState.EXPECTS_WAKEUP);
+        expect(seen).toEqual([]);
+      }
+    });
+  }
+
+  it("delivers both timers that are due at one time to a vCPU that sleeps", () => {
+    const seen: number[] = [];
+    const g = guest(function* (cpu) {
+      yield* cpu.msr("VBAR_EL1", BigInt(BASE + 0x8000));
+      yield* enableGuestGic(cpu);
+      // The virtual timer's interrupt is not enabled: it must not hide the other.
+      yield* cpu.store(GICR + 0x1_0180, 4, 0xffff_ffffn);
+      yield* cpu.store(GICR + 0x1_0100, 4, 1n << 30n);
+      for (const timer of ["CNTV", "CNTP"]) {
+        yield* cpu.msr(`${timer}_CVAL_EL0`, 50_000n);
+        yield* cpu.msr(`${timer}_CTL_EL0`, 1n);
+      }
+      cpu.masked = false;
+      for (;;) yield* cpu.wfi();
+    });
+    g.m.fake.program(BASE + 0x8280, function* (cpu) {
+      const intid = cpu.acknowledge();
+      seen.push(intid);
+      yield* cpu.msr("CNTP_CTL_EL0", 0n);
+      cpu.endOfInterrupt(intid);
+      yield* cpu.eret();
+    });
+    powerOn(g);
+    g.run();
+    g.m.clock.advance(60_000);
+    g.run();
+    expect(seen).toEqual([30]);
+  });
+
   it("fires the timer of a running vCPU, each tick once", () => {
     let ticks = 0;
     const g = guest(

@@ -5,7 +5,7 @@
 
 import { bug, type ClockTimer, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } from "@gunyah-ts/kernel";
 import { Registers } from "../hypercall/registers.ts";
-import { VirtualTimer } from "../timer/virtual-timer.ts";
+import { VmTimer, VmTimerKind } from "../timer/vm-timer.ts";
 import { DeadEnd } from "../trap/dead-end.ts";
 import { type ListRegisters, RefillWhen } from "../vgic/list-registers.ts";
 import { Stage2Access } from "./address-space.ts";
@@ -26,8 +26,11 @@ import type { Vcpu } from "./vcpu.ts";
 const HCR = 0x1n | 0x2n | 0x8n | 0x10n | 0x20n | (1n << 13n) | (1n << 19n) | (1n << 20n) | (1n << 31n) | (3n << 40n);
 /** CPTR_EL2: RES1 bits; floating point is not trapped. */
 const CPTR = 0x33ffn;
-/** CNTHCT_EL2.EL1PCTEN: CNTPCT_EL0 is readable; the physical timer (EL1PCEN) is not the guest's. */
-const CNTHCT = 1n;
+/**
+ * CNTHCT_EL2.{EL1PCTEN,EL1PCEN}: the physical counter and the physical timer are the guest's.
+ * Source: gunyah-hypervisor hyp/vm/arm_vm_timer/aarch64/src/arm_vm_timer.c
+ */
+const CNTHCT = 3n;
 const ICH_HCR_EN = 1n;
 const ICH_HCR_UIE = 1n << 1n;
 const ICH_HCR_NPIE = 1n << 3n;
@@ -80,7 +83,7 @@ export class PeEngine implements Engine {
   readonly memory: GuestMemory;
   readonly #vcpu: Vcpu;
   readonly #runtime: VcpuRuntime;
-  readonly #timer: VirtualTimer;
+  readonly #timers: readonly VmTimer[];
   readonly #pmu: PmuInterrupt;
   #event: ClockTimer | undefined;
   readonly #gone: () => void;
@@ -103,7 +106,10 @@ export class PeEngine implements Engine {
     this.memory = new GuestMemory(addrspace, runtime.memory, runtime.domainOf(addrspace.vmid));
     this.registers = new Registers(pe.x);
     this.lrs = new PeListRegisters(pe);
-    this.#timer = new VirtualTimer(pe, runtime.clock);
+    const expired = () => this.#timersDue();
+    this.#timers = [VmTimerKind.VIRTUAL, VmTimerKind.PHYSICAL].map(
+      (kind) => new VmTimer(kind, pe, runtime.clock, expired),
+    );
     this.#pmu = new PmuInterrupt(pe);
     pe.write("HCR_EL2", HCR | addrspace.hcr);
     pe.write("VTCR_EL2", addrspace.vtcr);
@@ -113,7 +119,7 @@ export class PeEngine implements Engine {
     pe.events.onEvent = () => vcpu.eventCame();
     pe.write("CNTVOFF_EL2", 0n);
     pe.write("ICH_HCR_EL2", EOIS[RefillWhen.NEVER]);
-    vcpu.vic?.bindHardware(this.#timer.source, vcpu.vicIndex, PePpi.VIRTUAL_TIMER);
+    for (const { source, ppi } of this.#timers) vcpu.vic?.bindHardware(source, vcpu.vicIndex, ppi);
     vcpu.vic?.bindHardware(this.#pmu.source, vcpu.vicIndex, PePpi.PMU);
   }
 
@@ -126,7 +132,7 @@ export class PeEngine implements Engine {
   }
 
   get isInterrupted(): boolean {
-    return this.pe.virtualInterruptPending || this.pe.pendingInterrupt === PePpi.VIRTUAL_TIMER;
+    return this.pe.virtualInterruptPending || this.#pendingTimer !== undefined;
   }
 
   reset(context: InitialContext): void {
@@ -165,7 +171,7 @@ export class PeEngine implements Engine {
     const end = this.spent + budget;
     if (trace.enabled) trace.emit({ kind: "vcpu-enter", at: clock.now(), vmid: vcpu.vmid, vcpu: vcpu.index });
     this.#running = true;
-    this.#timer.enter();
+    for (const timer of this.#timers) timer.enter();
     while (vcpu.isRunnable && !vcpu.isDying && !this.#disposed) {
       const left = end - this.spent;
       if (left <= 0) break;
@@ -181,7 +187,7 @@ export class PeEngine implements Engine {
     }
     this.#running = false;
     if (!this.#disposed) {
-      this.#timer.leave();
+      for (const timer of this.#timers) timer.leave();
       this.#watchEvents();
     } else this.#giveBack();
     if (trace.enabled)
@@ -208,9 +214,26 @@ export class PeEngine implements Engine {
     if (next !== Number.POSITIVE_INFINITY) this.#event = this.#runtime.clock.at(next, () => this.#vcpu.eventCame());
   }
 
+  /** The timer whose PPI is the PE's pending one. */
+  get #pendingTimer(): VmTimer | undefined {
+    const intid = this.pe.pendingInterrupt;
+    return intid < 0 ? undefined : this.#timers.find((timer) => timer.ppi === intid);
+  }
+
+  /** The PE tells of its lowest PPI alone: both timers may be due, and the PMU's comes before theirs. */
+  #timersDue(): void {
+    for (;;) {
+      const timer = this.#pendingTimer;
+      if (timer !== undefined) timer.interrupt();
+      else if (this.pe.pendingInterrupt === PePpi.PMU) this.#pmu.interrupt();
+      else return;
+    }
+  }
+
   #physicalInterrupt(): void {
     const intid = this.pe.pendingInterrupt;
-    if (intid === PePpi.VIRTUAL_TIMER) this.#timer.interrupt();
+    const timer = this.#pendingTimer;
+    if (timer !== undefined) timer.interrupt();
     else if (intid === PePpi.PMU) this.#pmu.interrupt();
     else if (intid === PePpi.MAINTENANCE) {
       if (this.#vcpu.vgicCpu !== undefined) this.#vcpu.vic?.sync(this.#vcpu.vgicCpu);
@@ -269,7 +292,7 @@ export class PeEngine implements Engine {
     if (this.#disposed) return;
     this.#disposed = true;
     this.memory.dispose();
-    this.#timer.dispose();
+    for (const timer of this.#timers) timer.dispose();
     this.#pmu.dispose();
     this.#event?.cancel();
     this.pe.events.onEvent = undefined;

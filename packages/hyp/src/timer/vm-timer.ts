@@ -1,5 +1,5 @@
 /**
- * The EL1 virtual timer of one vCPU: of a running one by its PE's PPI, of one that is not on a PE by the clock.
+ * An EL1 timer of one vCPU, virtual or physical: of a running one by its PE's PPI, of one that is not on a PE by the clock.
  * Source: DDI 0487 K.a D12.2; gunyah-hypervisor hyp/vm/arm_vm_timer
  */
 
@@ -10,22 +10,39 @@ const ENABLE = 1n;
 const IMASK = 2n;
 const ISTATUS = 4n;
 
-export class VirtualTimer {
+/** What tells the two timers apart. */
+export const VmTimerKind = {
+  VIRTUAL: { ppi: PePpi.VIRTUAL_TIMER, control: "CNTV_CTL_EL0", compare: "CNTV_CVAL_EL0", offset: "CNTVOFF_EL2" },
+  PHYSICAL: { ppi: PePpi.PHYSICAL_TIMER, control: "CNTP_CTL_EL0", compare: "CNTP_CVAL_EL0", offset: undefined },
+} as const;
+type VmTimerKind = (typeof VmTimerKind)[keyof typeof VmTimerKind];
+
+export class VmTimer {
+  readonly #kind: VmTimerKind;
   readonly #pe: Pe;
   readonly #clock: Clock;
+  readonly #expired: () => void;
   /** The interrupt is a hardware one: the guest's EOI deactivates the PPI of its PE. */
   readonly source = new VirqSource(() => this.#isAsserted());
   #armed: ClockTimer | undefined;
   #onPe = false;
 
-  constructor(pe: Pe, clock: Clock) {
+  /** @param expired the timer of a vCPU that is not on its PE is due: look at the PPIs that the PE has pending */
+  constructor(kind: VmTimerKind, pe: Pe, clock: Clock, expired: () => void) {
+    this.#kind = kind;
     this.#pe = pe;
     this.#clock = clock;
+    this.#expired = expired;
+  }
+
+  /** INTID of its PPI, at the PE and in the VM. */
+  get ppi(): number {
+    return this.#kind.ppi;
   }
 
   /** The PE raised its PPI for EL2. */
   interrupt(): void {
-    this.#pe.acknowledge(PePpi.VIRTUAL_TIMER);
+    this.#pe.acknowledge(this.#kind.ppi);
     this.source.assert();
   }
 
@@ -38,21 +55,22 @@ export class VirtualTimer {
   leave(): void {
     this.#onPe = false;
     const pe = this.#pe;
-    if ((pe.read("CNTV_CTL_EL0") & (ENABLE | IMASK)) !== ENABLE) {
+    const { control, compare, offset } = this.#kind;
+    if ((pe.read(control) & (ENABLE | IMASK)) !== ENABLE) {
       this.#disarm();
       return;
     }
-    const deadline = Number(BigInt.asUintN(64, pe.read("CNTV_CVAL_EL0") + pe.read("CNTVOFF_EL2")));
+    const deadline = Number(BigInt.asUintN(64, pe.read(compare) + (offset === undefined ? 0n : pe.read(offset))));
     if (this.#armed?.deadline === deadline) return;
     this.#disarm();
     if (deadline > Number.MAX_SAFE_INTEGER) return;
     if (deadline <= this.#clock.now()) {
-      this.#expired();
+      this.#due();
       return;
     }
     this.#armed = this.#clock.at(deadline, () => {
       this.#armed = undefined;
-      this.#expired();
+      this.#due();
     });
   }
 
@@ -66,15 +84,15 @@ export class VirtualTimer {
     this.#armed = undefined;
   }
 
-  #expired(): void {
+  #due(): void {
     // On its PE the PPI does it; when the PPI is active the guest has not ended the last one.
-    if (!this.#onPe && this.#pe.pendingInterrupt === PePpi.VIRTUAL_TIMER) this.interrupt();
+    if (!this.#onPe) this.#expired();
   }
 
   /** The condition, for an interrupt that was pending but could not be delivered. Gone: the PPI is ours to end. */
   #isAsserted(): boolean {
-    const asserted = (this.#pe.read("CNTV_CTL_EL0") & (ENABLE | IMASK | ISTATUS)) === (ENABLE | ISTATUS);
-    if (!asserted) this.#pe.deactivate(PePpi.VIRTUAL_TIMER);
+    const asserted = (this.#pe.read(this.#kind.control) & (ENABLE | IMASK | ISTATUS)) === (ENABLE | ISTATUS);
+    if (!asserted) this.#pe.deactivate(this.#kind.ppi);
     return asserted;
   }
 }
