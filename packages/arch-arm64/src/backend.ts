@@ -14,6 +14,7 @@ import { INTERP, SHARED } from "./interp/layout.ts";
 import { DESCRIPTIONS } from "./isa/index.ts";
 import { type Compiler, type CompilerNeeds, InlineCompiler } from "./jit/compiler.ts";
 import { Jit, type JitStatistics } from "./jit/jit.ts";
+import { ThreadedCompiler } from "./jit/threaded-compiler.ts";
 import { Arm64Pe } from "./pe.ts";
 import type { PeCore } from "./state/core.ts";
 import { STATE_BYTES } from "./state/layout.ts";
@@ -38,7 +39,7 @@ export interface Arm64BackendOptions {
   readonly jit?: {
     /** Most bytes of machine code. Default 64 MiB. */
     readonly codeBytes?: number;
-    /** Branches to a word that make it hot. Default 1000. */
+    /** Branches to a word that make it hot. Default 1000, with a helper thread 300. */
     readonly threshold?: number;
     readonly compiler?: (needs: CompilerNeeds) => Compiler;
   };
@@ -58,7 +59,9 @@ const MIN_CODE_BYTES = 1 << 20;
 const DEFAULT_MAX_PES = 32;
 
 const DEFAULT_CODE_BYTES = 64 << 20;
-const DEFAULT_THRESHOLD = 1000;
+/** Branches to a word that make it hot: compiling on the CPU's own thread must pay for itself. */
+const THRESHOLD_INLINE = 1000;
+const THRESHOLD_THREADED = 300;
 
 /** GUNYAH_TIER, where the host has an environment and it names a tier. */
 function tierOfEnvironment(): Tier | undefined {
@@ -175,14 +178,20 @@ export class Arm64Backend implements CpuBackend, Machine {
       gatedEntries(DESCRIPTIONS).filter(({ feature }) => !this.cpu.features.has(feature)),
     );
 
-    if ((tier ?? tierOfEnvironment() ?? "interpreter") !== "interpreter")
+    const chosen = tier ?? tierOfEnvironment() ?? "interpreter";
+    if (chosen !== "interpreter") {
+      const needs = { memory, features: this.cpu.features };
+      const threshold = chosen === "jit" ? THRESHOLD_INLINE : THRESHOLD_THREADED;
+      const compiler =
+        jit.compiler?.(needs) ?? (chosen === "jit" ? new InlineCompiler(needs) : new ThreadedCompiler(needs));
       this.#jit = new Jit({
         memory,
         exports: instance.exports,
-        compiler: (jit.compiler ?? ((needs) => new InlineCompiler(needs)))({ memory, features: this.cpu.features }),
-        threshold: jit.threshold ?? DEFAULT_THRESHOLD,
+        compiler,
+        threshold: jit.threshold ?? threshold,
         codeBytes: jit.codeBytes ?? DEFAULT_CODE_BYTES,
       });
+    }
 
     this.#stopListening.push(physicalMemory.onWrite((pa, size) => this.#wrote(pa, size)));
     this.beforeRun();

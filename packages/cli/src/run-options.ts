@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "@gunyah-ts/arch-arm64";
+import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL, TIERS, type Tier } from "@gunyah-ts/arch-arm64";
 import { ModelError } from "@gunyah-ts/kernel";
 import { type DeviceConfig, GuestLayout } from "@gunyah-ts/vmm";
 import { parseInteger, parseSize } from "./size.ts";
@@ -18,6 +18,7 @@ export interface RunOptions {
   readonly memory: number | undefined;
   readonly cpus: number | undefined;
   readonly cpu: CpuModelName | undefined;
+  readonly tier: Tier | undefined;
   readonly disks: readonly DeviceConfig[];
   readonly plugins: readonly string[];
   readonly clock: "virtual" | "host" | undefined;
@@ -54,6 +55,7 @@ export const RUN_HELP = `gunyah run [config] [options]      boot a guest
   --mem SIZE             guest memory, for example 512M or 1G (default 256M)
   --cpus N               vCPUs, 1 to 8 (default 1)
   --cpu MODEL            ${Object.keys(CPU_MODELS).join(", ")} (default ${DEFAULT_CPU_MODEL})
+  --tier TIER            what executes hot code: interpreter, jit, or auto with a helper thread
   --disk FILE[,ro][,overlay]   a virtio block device; overlay keeps writes in memory; may be repeated
   --plugin NAME          load a plugin from your project; may be repeated
   --clock host|virtual   wall clock, or time that only instructions move (default host)
@@ -88,6 +90,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     memory: given(values.mem, (text) => parseSize(text, "--mem")),
     cpus: given(values.cpus, parseCpus),
     cpu: oneOf(values.cpu, "--cpu", Object.keys(CPU_MODELS) as CpuModelName[]),
+    tier: oneOf(values.tier, "--tier", TIERS),
     disks: (values.disk ?? []).map(parseDisk),
     plugins: values.plugin ?? [],
     clock: oneOf(values.clock, "--clock", ["host", "virtual"] as const),
@@ -158,6 +161,7 @@ function parse(args: readonly string[]) {
         mem: text,
         cpus: text,
         cpu: text,
+        tier: text,
         disk: list,
         plugin: list,
         clock: text,

@@ -1,4 +1,4 @@
-import { archArm64, type CpuModelName, DEFAULT_CPU_MODEL } from "@gunyah-ts/arch-arm64";
+import { archArm64, type CpuModelName, DEFAULT_CPU_MODEL, type Tier } from "@gunyah-ts/arch-arm64";
 import { firmware } from "@gunyah-ts/firmware";
 import { hyp } from "@gunyah-ts/hyp";
 import { ioeventfd } from "@gunyah-ts/ioeventfd";
@@ -16,10 +16,15 @@ export type AbiName = "v14" | "v15" | "v16" | "v17";
  * The whole stack.
  * @param abi revision of the Linux series that the host driver has
  * @param cpu CPU model of every PE
+ * @param tier what executes hot code; the backend's default when left out
  */
-export function defaultPlugins(abi: AbiName = "v17", cpu: CpuModelName = DEFAULT_CPU_MODEL): PluginEntry[] {
+export function defaultPlugins(
+  abi: AbiName = "v17",
+  cpu: CpuModelName = DEFAULT_CPU_MODEL,
+  tier?: Tier,
+): PluginEntry[] {
   return [
-    use(archArm64, { cpu }),
+    use(archArm64, { cpu, ...(tier === undefined ? {} : { tier }) }),
     hyp,
     rm,
     use(vmManager, { abi }),

@@ -37,21 +37,34 @@ export function compile(requests: readonly RegionRequest[], words: Int32Array, f
   return { requests, module, batch, size: bytes.length, ms: performance.now() - start };
 }
 
-/** Compiles when it is asked for what is done: where there is no other thread. */
+/** Before it has used so many milliseconds, nobody counts them. */
+const FREE_MS = 100;
+
+/** Compiles when it is asked for what is done: on the thread of the CPU. */
 export class InlineCompiler implements Compiler {
   readonly #words: Int32Array;
   readonly #features: Features;
+  readonly #share: number;
+  readonly #start = performance.now();
+  #spent = 0;
   #queue: RegionRequest[] = [];
-  constructor({ memory, features }: CompilerNeeds) {
+
+  /** @param share of the time that passes, what it may use; 1: whatever it takes */
+  constructor({ memory, features }: CompilerNeeds, share = 1) {
     this.#words = new Int32Array(memory.buffer);
     this.#features = features;
+    this.#share = share;
   }
   request(request: RegionRequest): boolean {
     this.#queue.push(request);
     return true;
   }
   finished(): CompiledBatch | undefined {
-    return this.#queue.length === 0 ? undefined : compile(this.#queue.splice(0, BATCH), this.#words, this.#features);
+    if (this.#queue.length === 0) return undefined;
+    if (this.#share < 1 && this.#spent > FREE_MS + this.#share * (performance.now() - this.#start)) return undefined;
+    const done = compile(this.#queue.splice(0, BATCH), this.#words, this.#features);
+    this.#spent += done.ms;
+    return done;
   }
   dispose(): void {
     this.#queue = [];

@@ -89,7 +89,10 @@ function machineConfig(options: RunOptions, loaded: LoadedConfig | undefined, gu
   return {
     ...config,
     soc: config?.soc ?? virtBoard(guest.memory, guest.vm.cpus),
-    plugins: withUserPlugins(defaultPlugins(guest.vm.abi, options.cpu ?? checkGuestConfig(config?.guest).cpu), user),
+    plugins: withUserPlugins(
+      defaultPlugins(guest.vm.abi, options.cpu ?? checkGuestConfig(config?.guest).cpu, options.tier),
+      user,
+    ),
     ...timeAndChance(options, config),
   };
 }
