@@ -6,7 +6,7 @@ import { GunyahError, MemextentMemtype, MemextentType, type ObjectType } from "@
 import { bug, type Clock, type Entropy, PAGE_SIZE, type Pa, type PhysicalMemory, type Trace } from "@gunyah-ts/kernel";
 import type { Addrspace } from "./addrspace/addrspace.ts";
 import type { Tlbi } from "./addrspace/stage2.ts";
-import { HypercallTable } from "./hypercall/table.ts";
+import { type AfterCall, HypercallTable } from "./hypercall/table.ts";
 import { CarveOut } from "./memory/carve-out.ts";
 import { Memdb } from "./memory/memdb.ts";
 import { Memextent } from "./memory/memextent.ts";
@@ -26,6 +26,8 @@ export interface HypCoreOptions {
   readonly tlbi?: Tlbi;
   /** Told of every change of owners, intents and translations. */
   readonly journal?: OwnershipJournal | undefined;
+  /** Called after each hypercall. */
+  readonly afterCall?: AfterCall | undefined;
 }
 
 /** Makes an object of one type, INIT. */
@@ -84,7 +86,7 @@ export class HypCore {
           to: this.ownerName(to),
         });
     };
-    this.hypercalls = new HypercallTable(this);
+    this.hypercalls = new HypercallTable(this, options.afterCall);
   }
 
   /** For `HypObject` alone. */
@@ -129,7 +131,7 @@ export class HypCore {
    * Make an object and charge the partition.
    * @returns GunyahError: UNIMPLEMENTED for a type that this platform lacks, NOMEM
    */
-  create(type: ObjectType, partition: Partition): HypObject | number {
+  create(type: ObjectType, partition: Partition): HypObject | GunyahError {
     const factory = this.factories.get(type);
     if (factory === undefined) return GunyahError.UNIMPLEMENTED;
     const object = factory(this, partition);

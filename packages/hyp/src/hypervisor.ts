@@ -94,6 +94,8 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
   readonly #onCrash: HypervisorOptions["onCrash"];
   #root: RootVm | undefined;
   #pes = 0;
+  /** Looks at what each hypercall changed; only with `checkOwnership`. */
+  #watch: OwnershipWatch | undefined;
 
   constructor(options: HypervisorOptions) {
     const { board, backend, memory, clock, entropy, trace } = options;
@@ -105,7 +107,9 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     this.trace = trace;
     this.secureMonitors = options.secureMonitors ?? [];
     const journal = options.checkOwnership === true ? new OwnershipJournal() : undefined;
-    this.core = new HypCore({ memory, clock, entropy, trace, carveOut: board.carveOut, tlbi: backend, journal });
+    const afterCall = journal === undefined ? undefined : (number: number) => this.#checkAfter(number);
+    const { carveOut } = board;
+    this.core = new HypCore({ memory, clock, entropy, trace, carveOut, tlbi: backend, journal, afterCall });
     this.scheduler = new Scheduler(clock, {
       cpus: board.physicalCpus,
       ...(options.quantum === undefined ? {} : { quantum: options.quantum }),
@@ -125,7 +129,7 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
       usage: () => usage(this.core),
       accessiblePages: (vmid) => accessiblePages(this.core, vmid),
     };
-    if (journal !== undefined) this.#checkAfterHypercalls(new OwnershipWatch(this.core, journal));
+    if (journal !== undefined) this.#watch = new OwnershipWatch(this.core, journal);
   }
 
   boot(): void {
@@ -196,15 +200,9 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     addWatchdogCalls(core.hypercalls);
   }
 
-  #checkAfterHypercalls(watch: OwnershipWatch): void {
-    const table = this.core.hypercalls;
-    const dispatch = table.dispatch.bind(table);
-    table.dispatch = (caller, number, r) => {
-      dispatch(caller, number, r);
-      const fault = watch.check();
-      if (fault !== undefined)
-        bug("BUG_HYP_OWNERSHIP", `hypercall 0x${number.toString(16)} broke the invariant`, fault);
-    };
+  #checkAfter(number: number): void {
+    const fault = this.#watch?.check();
+    if (fault !== undefined) bug("BUG_HYP_OWNERSHIP", `hypercall 0x${number.toString(16)} broke the invariant`, fault);
   }
 
   #vms(): readonly VmInfo[] {

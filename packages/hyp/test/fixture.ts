@@ -137,7 +137,7 @@ export class FakeVic extends HypObjectClass implements VicLike {
   virqUnbind(slot: number): void {
     this.bound.delete(slot);
   }
-  attachVdevice(addrspace: Addrspace, index: number, base: number, size: number): number {
+  attachVdevice(addrspace: Addrspace, index: number, base: number, size: number): GunyahError {
     if (index > 1) return GunyahError.ARGUMENT_INVALID;
     return addrspace.addVdevice({ base, size, index, device: this });
   }
@@ -251,7 +251,7 @@ export function create(world: World, type: string): CapId {
 export function objectOf<T extends HypObject>(world: World, cap: CapId): T {
   const r = new Registers();
   r.x[1] = cap;
-  const object = world.root.cspace.lookupAny(r, 1, 0);
+  const object = world.root.cspace.lookupAny(r.words[1]!, 0);
   if (typeof object === "number") throw new Error(`cap ${cap} gives ${object}`);
   return object as T;
 }

@@ -1,5 +1,6 @@
 export * from "./bitfield.ts";
 export * from "./calls.ts";
+export * from "./encode.ts";
 export * from "./error.ts";
 export * from "./identify.ts";
 export * from "./memory.ts";

@@ -78,8 +78,13 @@ export const MapFlags = bitfield("map_flags", { partial: [0, 0], private: [1, 1]
 export const MapFlag = { PARTIAL: 1, PRIVATE: 2, VMMIO: 4, NO_SYNC: 0x80000000 } as const;
 /** memextent_modify in1. */
 export const ModifyFlags = bitfield("memextent_modify_flags", { op: [7, 0], noSync: [31, 31] });
+/** The parts of `ModifyFlags` as masks. */
+export const ModifyFlag = { OP: 0xff, NO_SYNC: 0x80000000 } as const;
 /** memextent_donate in0. */
 export const DonateOptions = bitfield("memextent_donate_options", { type: [7, 0], noSync: [31, 31] });
+
+/** The parts of `DonateOptions` as masks. */
+export const DonateOption = { TYPE: 0xff, NO_SYNC: 0x80000000 } as const;
 
 /**
  * Labels of a VM's memory extents in the list of hypervisor resources (type MEM_EXTENT).

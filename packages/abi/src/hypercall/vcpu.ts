@@ -78,6 +78,8 @@ export const VirqInfo = bitfield("virq_info", { virq: [23, 0], target: [31, 24] 
 export const MsgqueueCreateInfo = bitfield("msgqueue_create_info", { queueDepth: [15, 0], maxMsgSize: [31, 16] });
 /** msgqueue_send flags. */
 export const MsgqueueSendFlags = bitfield("msgqueue_send_flags", { push: [0, 0] });
+/** The single bit of `MsgqueueSendFlags`. */
+export const MsgqueueSendFlag = { PUSH: 1 } as const;
 /** Message queue limits. Source: hyp/ipc/msgqueue */
 export const Msgqueue = {
   MAX_DEPTH: 255,

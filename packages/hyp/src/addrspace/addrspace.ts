@@ -3,9 +3,10 @@
  * Source: gunyah-hypervisor hyp/mem/addrspace/src/addrspace.c, hyp/mem/addrspace/aarch64/src/vmmio.c
  */
 
-import { GunyahError } from "@gunyah-ts/abi";
+import { Access, GunyahError } from "@gunyah-ts/abi";
 import { type Ipa, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
+import { kernelAccess } from "../memory/intent.ts";
 import type { MappingSlot, Memextent } from "../memory/memextent.ts";
 import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
@@ -21,7 +22,7 @@ export const MAX_INFO_AREA_SIZE = 0x1_0000;
 /** An object that `addrspace_attach_vdevice` can attach. */
 export interface VdeviceOwner extends Vdevice {
   /** @returns GunyahError: ARGUMENT_INVALID (index), BUSY (range used), NOMEM */
-  attachVdevice(addrspace: Addrspace, index: number, vbase: Ipa, size: number, flags: number): number;
+  attachVdevice(addrspace: Addrspace, index: number, vbase: Ipa, size: number, flags: number): GunyahError;
 }
 
 interface VmmioRange {
@@ -51,7 +52,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   }
 
   /** @returns GunyahError: ARGUMENT_INVALID */
-  configure(vmid: number): number {
+  configure(vmid: number): GunyahError {
     if (vmid === 0 || vmid >= NUM_VMIDS) return GunyahError.ARGUMENT_INVALID;
     this.vmid = vmid;
     return GunyahError.OK;
@@ -69,7 +70,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
     this.#infoArea = { extent: extent.retain(), ipa };
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     const { core } = this;
     if (core.vmids.has(this.vmid)) return GunyahError.BUSY;
     const stage2 = Stage2.create(core.carveOut, core.tlbi, this.vmid, core.journal);
@@ -87,7 +88,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
     return GunyahError.OK;
   }
 
-  #attachInfoArea({ extent, ipa }: { extent: Memextent; ipa: Ipa }): number {
+  #attachInfoArea({ extent, ipa }: { extent: Memextent; ipa: Ipa }): GunyahError {
     if (ipa + extent.size > IPA_LIMIT) return GunyahError.ARGUMENT_SIZE;
     // Children of an attached extent would take its memory from under the hypervisor.
     if (extent.attachedSize !== 0 || extent.children.size > 0) {
@@ -123,7 +124,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
    * @returns GunyahError: ARGUMENT_SIZE, ADDR_OVERFLOW, NORESOURCES (128 ranges), ADDR_INVALID, BUSY (overlap)
    * Source: addrspace_add_vmmio_range
    */
-  addVmmioRange(base: Ipa, size: number): number {
+  addVmmioRange(base: Ipa, size: number): GunyahError {
     if (size === 0) return GunyahError.ARGUMENT_SIZE;
     if (base + size >= 2 ** 64) return GunyahError.ADDR_OVERFLOW;
     if (this.#vmmioCount === ADDRSPACE_MAX_VMMIO_RANGES) return GunyahError.NORESOURCES;
@@ -140,7 +141,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
    * @returns GunyahError: ARGUMENT_SIZE, ADDR_OVERFLOW, BUSY when [base, base + size) is not inside a range of that base
    * Source: addrspace_remove_vmmio_range: entries are compared by the base that they were added with
    */
-  removeVmmioRange(base: Ipa, size: number): number {
+  removeVmmioRange(base: Ipa, size: number): GunyahError {
     if (size === 0) return GunyahError.ARGUMENT_SIZE;
     if (base + size >= 2 ** 64) return GunyahError.ADDR_OVERFLOW;
     if (base + size > 2 ** 52) return GunyahError.ARGUMENT_SIZE;
@@ -163,7 +164,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
    * Let faults in a range end `vcpu_run` with ADDRSPACE_PAGE_FAULT.
    * @returns GunyahError, as `addVmmioRange`
    */
-  addDemandPagedRange(base: Ipa, size: number): number {
+  addDemandPagedRange(base: Ipa, size: number): GunyahError {
     if (size === 0) return GunyahError.ARGUMENT_SIZE;
     if (base + size >= 2 ** 64) return GunyahError.ADDR_OVERFLOW;
     if (this.#demandPaged.length === ADDRSPACE_MAX_VMMIO_RANGES) return GunyahError.NORESOURCES;
@@ -173,7 +174,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   }
 
   /** @returns GunyahError: BUSY when no range has exactly this base and size */
-  removeDemandPagedRange(base: Ipa, size: number): number {
+  removeDemandPagedRange(base: Ipa, size: number): GunyahError {
     const index = this.#demandPaged.findIndex((r) => r.base === base && r.size === size);
     if (index < 0) return GunyahError.BUSY;
     this.#demandPaged.splice(index, 1);
@@ -186,7 +187,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   }
 
   /** @returns GunyahError: ADDR_INVALID beyond the address space, BUSY when it overlaps another device */
-  addVdevice(frame: VdeviceFrame): number {
+  addVdevice(frame: VdeviceFrame): GunyahError {
     const end = frame.base + frame.size;
     if (end > IPA_LIMIT) return GunyahError.ADDR_INVALID;
     if (this.#vdevices.some((d) => frame.base < d.base + d.size && d.base < end)) return GunyahError.BUSY;
@@ -239,7 +240,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
     const { stage2 } = this;
     if (stage2 === undefined || ipa >= IPA_LIMIT || ipa < 0 || !stage2.lookup(ipa)) return Stage2Fault.TRANSLATION;
     const { found } = stage2;
-    if ((access & ~(found.attrs >>> 3) & 7) !== 0) return Stage2Fault.PERMISSION;
+    if ((access & ~kernelAccess(found.attrs) & Access.RWX) !== 0) return Stage2Fault.PERMISSION;
     return found.pa + (ipa % found.size);
   }
 

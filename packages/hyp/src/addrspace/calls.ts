@@ -18,10 +18,10 @@ import {
   VmmioOp,
 } from "@gunyah-ts/abi";
 import { PAGE_SIZE } from "@gunyah-ts/kernel";
+import type { Arguments, Results } from "../hypercall/arguments.ts";
 import type { Caller } from "../hypercall/caller.ts";
-import type { Registers } from "../hypercall/registers.ts";
 import type { HypercallTable } from "../hypercall/table.ts";
-import { intentAttrs, mapAttrsOf } from "../memory/intent.ts";
+import { attrsOfMap, mapAttrsOf } from "../memory/intent.ts";
 import { mapPart, mapWhole, unmapPart, unmapWhole, updateAccess } from "../memory/mapping.ts";
 import { Memextent } from "../memory/memextent.ts";
 import { THREAD, VIC } from "../object/kinds.ts";
@@ -33,62 +33,60 @@ const MAP_ATTRS_RESERVED = ~MapAttrs.mask;
 const MAP_FLAGS_RESERVED = ~MapFlags.mask;
 const ACCESS_ATTRS_RESERVED = ~AccessAttrs.mask;
 
-/** X1 address space, X2 extent, X3 vbase, X4 attributes, X5 flags, X6 offset, X7 size. */
-function map(caller: Caller, r: Registers): number {
-  const attrs = r.low(4);
-  const flags = r.low(5);
+function map(caller: Caller, args: Arguments<typeof Hypercall.addrspace_map>): GunyahError {
+  const attrs = args.map_attrs;
+  const flags = args.map_flags;
   if ((attrs & MAP_ATTRS_RESERVED) !== 0 || (flags & MAP_FLAGS_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
-  const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.MAP);
+  const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.MAP);
   if (typeof addrspace === "number") return addrspace;
-  const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.MAP);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.MAP);
   if (typeof extent === "number") return extent;
   // Memory types are four bits wide; a larger number is none.
   if (((attrs >>> 16) & 0xff) > 15) return GunyahError.ARGUMENT_INVALID;
   return (flags & MapFlag.PARTIAL) !== 0
-    ? mapPart(extent, addrspace, r.num(3), r.num(6), r.num(7), intentAttrs(attrs))
-    : mapWhole(extent, addrspace, r.num(3), intentAttrs(attrs));
+    ? mapPart(extent, addrspace, args.vbase, args.offset, args.size, attrsOfMap(attrs))
+    : mapWhole(extent, addrspace, args.vbase, attrsOfMap(attrs));
 }
 
-/** X1 address space, X2 extent, X3 vbase, X4 flags, X5 offset, X6 size. */
-function unmap(caller: Caller, r: Registers): number {
-  const flags = r.low(4);
+function unmap(caller: Caller, args: Arguments<typeof Hypercall.addrspace_unmap>): GunyahError {
+  const flags = args.map_flags;
   if ((flags & MAP_FLAGS_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
-  const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.MAP);
+  const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.MAP);
   if (typeof addrspace === "number") return addrspace;
-  const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.MAP);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.MAP);
   if (typeof extent === "number") return extent;
   return (flags & MapFlag.PARTIAL) !== 0
-    ? unmapPart(extent, addrspace, r.num(3), r.num(5), r.num(6))
-    : unmapWhole(extent, addrspace, r.num(3));
+    ? unmapPart(extent, addrspace, args.vbase, args.offset, args.size)
+    : unmapWhole(extent, addrspace, args.vbase);
 }
 
-/** X1 address space, X2 extent, X3 vbase, X4 access, X5 flags, X6 offset, X7 size. */
-function update(caller: Caller, r: Registers): number {
-  const access = r.low(4);
-  const flags = r.low(5);
+function update(caller: Caller, args: Arguments<typeof Hypercall.addrspace_update_access>): GunyahError {
+  const access = args.access_attrs;
+  const flags = args.map_flags;
   if ((access & ACCESS_ATTRS_RESERVED) !== 0 || (flags & MAP_FLAGS_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
-  const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.MAP);
+  const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.MAP);
   if (typeof addrspace === "number") return addrspace;
-  const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.MAP);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.MAP);
   if (typeof extent === "number") return extent;
-  const part = (flags & MapFlag.PARTIAL) !== 0 ? { offset: r.num(6), size: r.num(7) } : undefined;
-  return updateAccess(extent, addrspace, r.num(3), part, intentAttrs(access));
+  const part = (flags & MapFlag.PARTIAL) !== 0 ? { offset: args.offset, size: args.size } : undefined;
+  return updateAccess(extent, addrspace, args.vbase, part, attrsOfMap(access));
 }
 
-/**
- * X1 address space, X2 extent, X3 vbase, X4 size. Results: X1 offset in the extent, X2 size of the contiguous part
- * at vbase, X3 map attributes.
- */
-function lookup(caller: Caller, r: Registers): number {
-  const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.LOOKUP);
+/** Answers with the contiguous part of the extent at vbase. */
+function lookup(
+  caller: Caller,
+  args: Arguments<typeof Hypercall.addrspace_lookup>,
+  results: Results<typeof Hypercall.addrspace_lookup>,
+): GunyahError {
+  const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.LOOKUP);
   if (typeof addrspace === "number") return addrspace;
-  const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.LOOKUP);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.LOOKUP);
   if (typeof extent === "number") return extent;
-  const wantedSize = r.x[4] as bigint;
+  const wantedSize = args.word("size").value;
   if (wantedSize === 0n) return GunyahError.ARGUMENT_SIZE;
-  if ((r.x[3] as bigint) + wantedSize - 1n > 0xffff_ffff_ffff_ffffn) return GunyahError.ADDR_OVERFLOW;
-  const vbase = r.num(3);
-  const size = r.num(4);
+  if (args.word("vbase").value + wantedSize - 1n > 0xffff_ffff_ffff_ffffn) return GunyahError.ADDR_OVERFLOW;
+  const vbase = args.vbase;
+  const size = args.size;
   if (vbase % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) return GunyahError.ARGUMENT_ALIGNMENT;
   const { stage2 } = addrspace;
   if (stage2 === undefined || vbase >= IPA_LIMIT || !stage2.lookup(vbase)) return GunyahError.ADDR_INVALID;
@@ -101,36 +99,37 @@ function lookup(caller: Caller, r: Registers): number {
     length = Math.min(length + found.size, size);
   }
   if (!addrspace.core.memdb.owns(extent.id, phys, length)) return GunyahError.MEMDB_NOT_OWNER;
-  r.set(1, phys - extent.physBase);
-  r.set(2, length);
-  r.set(3, mapAttrsOf(attrs));
+  results.offset = phys - extent.physBase;
+  results.size = length;
+  results.map_attrs = mapAttrsOf(attrs);
   return GunyahError.OK;
 }
 
-/** X1 address space (INIT), X2 extent, X3 IPA. */
-function configureInfoArea(caller: Caller, r: Registers): number {
-  const addrspace = caller.cspace.lookupForConfigure(r, 1, Addrspace, OBJECT_ACTIVATE);
+function configureInfoArea(
+  caller: Caller,
+  args: Arguments<typeof Hypercall.addrspace_configure_info_area>,
+): GunyahError {
+  const addrspace = caller.cspace.lookupForConfigure(args.addrspace, Addrspace, OBJECT_ACTIVATE);
   if (typeof addrspace === "number") return addrspace;
-  const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.ATTACH);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.ATTACH);
   if (typeof extent === "number") return extent;
   if (!addrspace.isInit) return GunyahError.OBJECT_STATE;
-  const ipa = r.num(3);
+  const ipa = args.ipa;
   if (extent.size > MAX_INFO_AREA_SIZE) return GunyahError.ARGUMENT_INVALID;
-  if ((r.low(3) & (PAGE_SIZE - 1)) !== 0 || ipa + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
+  if ((args.word("ipa").low & (PAGE_SIZE - 1)) !== 0 || ipa + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
   if (extent.isSparse || (extent.access & 6) !== 6 || extent.memtype !== MemextentMemtype.ANY)
     return GunyahError.ARGUMENT_INVALID;
   addrspace.setInfoArea(extent, ipa);
   return GunyahError.OK;
 }
 
-/** X1 address space, X2 base, X3 size, X4 operation. */
-function configureVmmio(caller: Caller, r: Registers): number {
-  const addrspace = caller.cspace.lookupAnyState(r, 1, Addrspace, AddrspaceRight.ADD_VMMIO_RANGE);
+function configureVmmio(caller: Caller, args: Arguments<typeof Hypercall.addrspace_configure_vmmio>): GunyahError {
+  const addrspace = caller.cspace.lookupAnyState(args.addrspace, Addrspace, AddrspaceRight.ADD_VMMIO_RANGE);
   if (typeof addrspace === "number") return addrspace;
   if (!addrspace.isInit && !addrspace.isActive) return GunyahError.OBJECT_STATE;
-  const base = r.num(2);
-  const size = r.num(3);
-  switch (r.low(4)) {
+  const base = args.vbase;
+  const size = args.size;
+  switch (args.op) {
     case VmmioOp.ADD:
       return addrspace.addVmmioRange(base, size);
     case VmmioOp.REMOVE:
@@ -144,16 +143,15 @@ function configureVmmio(caller: Caller, r: Registers): number {
   }
 }
 
-/** X1 address space, X2 device, X3 index, X4 vbase, X5 size, X6 flags. */
-function attachVdevice(caller: Caller, r: Registers): number {
-  const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.MAP);
+function attachVdevice(caller: Caller, args: Arguments<typeof Hypercall.addrspace_attach_vdevice>): GunyahError {
+  const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.MAP);
   if (typeof addrspace === "number") return addrspace;
-  const vic = caller.cspace.lookup(r, 2, VIC, VicRight.ATTACH_VDEVICE);
+  const vic = caller.cspace.lookup(args.vdevice, VIC, VicRight.ATTACH_VDEVICE);
   if (typeof vic === "number") return vic;
-  const vbase = r.num(4);
-  const size = r.num(5);
+  const vbase = args.vbase;
+  const size = args.size;
   if (vbase + size > WRAP) return GunyahError.ARGUMENT_INVALID;
-  return vic.attachVdevice(addrspace, r.low(3), vbase, size, r.low(6));
+  return vic.attachVdevice(addrspace, args.index, vbase, size, args.flags);
 }
 
 export function addAddrspaceCalls(table: HypercallTable): void {
@@ -164,15 +162,15 @@ export function addAddrspaceCalls(table: HypercallTable): void {
   table.add(Hypercall.addrspace_configure_info_area, configureInfoArea);
   table.add(Hypercall.addrspace_configure_vmmio, configureVmmio);
   table.add(Hypercall.addrspace_attach_vdevice, attachVdevice);
-  table.add(Hypercall.addrspace_configure, (caller, r) => {
-    const addrspace = caller.cspace.lookupForConfigure(r, 1, Addrspace, OBJECT_ACTIVATE);
+  table.add(Hypercall.addrspace_configure, (caller, args) => {
+    const addrspace = caller.cspace.lookupForConfigure(args.addrspace, Addrspace, OBJECT_ACTIVATE);
     if (typeof addrspace === "number") return addrspace;
-    return addrspace.isInit ? addrspace.configure(r.low(2)) : GunyahError.OBJECT_STATE;
+    return addrspace.isInit ? addrspace.configure(args.vmid) : GunyahError.OBJECT_STATE;
   });
-  table.add(Hypercall.addrspace_attach_thread, (caller, r) => {
-    const thread = caller.cspace.lookupForConfigure(r, 2, THREAD, OBJECT_ACTIVATE);
+  table.add(Hypercall.addrspace_attach_thread, (caller, args) => {
+    const thread = caller.cspace.lookupForConfigure(args.thread, THREAD, OBJECT_ACTIVATE);
     if (typeof thread === "number") return thread;
-    const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.ATTACH);
+    const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.ATTACH);
     if (typeof addrspace === "number") return addrspace;
     if (!thread.isInit) return GunyahError.OBJECT_STATE;
     const old = thread.addrspace as Addrspace | undefined;
@@ -180,8 +178,8 @@ export function addAddrspaceCalls(table: HypercallTable): void {
     old?.release();
     return GunyahError.OK;
   });
-  table.add(Hypercall.addrspace_attach_vdma, (caller, r) => {
-    const addrspace = caller.cspace.lookup(r, 1, Addrspace, AddrspaceRight.ATTACH);
+  table.add(Hypercall.addrspace_attach_vdma, (caller, args) => {
+    const addrspace = caller.cspace.lookup(args.addrspace, Addrspace, AddrspaceRight.ATTACH);
     // Only a vGIC with LPIs has a port to attach; no handler answers here. Source: event addrspace_attach_vdma
     return typeof addrspace === "number" ? addrspace : GunyahError.CSPACE_WRONG_OBJECT_TYPE;
   });

@@ -4,6 +4,8 @@
  * D8.5.5 (stage-2 memory type); gunyah-hypervisor hyp/mem/pgtable/armv8/src/pgtable.c, map_stg2_access_to_attrs
  */
 
+import { type Attrs, kernelAccess, makeAttrs, memtypeOf, userAccess } from "../memory/intent.ts";
+
 export const DESCRIPTOR_VALID = 1;
 /** Bits 1:0 of a table descriptor, and of a page descriptor at level 3. */
 export const DESCRIPTOR_TABLE = 3;
@@ -19,18 +21,17 @@ const ADDRESS_HIGH = 0xffff;
 
 /**
  * Attribute bits of the low half: MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10.
- * @param attrs as in an intent: user 2:0, kernel 5:3, memory type 9:6
  */
-export function attributesLow(attrs: number): number {
-  const kernel = (attrs >>> 3) & 7;
+export function attributesLow(attrs: Attrs): number {
+  const kernel = kernelAccess(attrs);
   const s2ap = ((kernel >>> 2) & 1) | (kernel & 2);
-  return AF_SH | (s2ap << 6) | (((attrs >>> 6) & 15) << 2);
+  return AF_SH | (s2ap << 6) | ((memtypeOf(attrs) & 15) << 2);
 }
 
 /** Attribute bits of the high half: XN[1:0] as 54:53. 0 both execute, 1 EL0 only, 2 none, 3 EL1 only. */
-export function attributesHigh(attrs: number): number {
-  const user = attrs & 1;
-  const kernel = (attrs >>> 3) & 1;
+export function attributesHigh(attrs: Attrs): number {
+  const user = userAccess(attrs) & 1;
+  const kernel = kernelAccess(attrs) & 1;
   return ((user ^ 1) << 22) | ((user ^ kernel) << 21);
 }
 
@@ -40,7 +41,7 @@ export function attributesOf(low: number, high: number): number {
   const rw = ((s2ap & 1) << 2) | (s2ap & 2);
   const user = rw | (((high >>> 22) & 1) ^ 1);
   const kernel = rw | (((high >>> 22) & 1) ^ ((high >>> 21) & 1) ^ 1);
-  return user | (kernel << 3) | (((low >>> 2) & 15) << 6);
+  return makeAttrs(user, kernel, (low >>> 2) & 15);
 }
 
 /** Output address of a page, block or table descriptor. */

@@ -102,7 +102,7 @@ export class Stage2 {
    * @param attrs as in an intent: user access 2:0, kernel access 5:3, memory type 9:6
    * @returns GunyahError: NOMEM when a table cannot be allocated; nothing of the range is mapped then
    */
-  map(ipa: Ipa, size: number, pa: Pa, attrs: number): number {
+  map(ipa: Ipa, size: number, pa: Pa, attrs: number): GunyahError {
     const low = attributesLow(attrs);
     const high = attributesHigh(attrs);
     const end = ipa + size;
@@ -462,7 +462,7 @@ export class Stage2 {
   }
 
   /** Take back what a map that ran out of memory did. */
-  #undo(ipa: Ipa, reached: Ipa, pa: Pa): number {
+  #undo(ipa: Ipa, reached: Ipa, pa: Pa): GunyahError {
     if (reached > ipa) this.unmapMatching(ipa, reached - ipa, pa);
     if (this.#findLevel2Entry(reached) >= 0) this.#tryFreeLevel2(reached);
     return GunyahError.NOMEM;

@@ -8,7 +8,7 @@ import { type BoardConfig, type BootEnvironment, bug, type Ipa, ModelError } fro
 import { Addrspace } from "../addrspace/addrspace.ts";
 import type { HypCore } from "../core.ts";
 import { Cspace } from "../cspace/cspace.ts";
-import { intentAttrs } from "../memory/intent.ts";
+import { attrsOfMap } from "../memory/intent.ts";
 import { mapWhole } from "../memory/mapping.ts";
 import { Memextent } from "../memory/memextent.ts";
 import type { HypObject } from "../object/object.ts";
@@ -94,7 +94,7 @@ export function createRootVm(core: HypCore, runtime: VcpuRuntime, board: BoardCo
     type: MemextentType.BASIC,
   });
   activate(memory);
-  const attrs = intentAttrs(MapAttrs.pack({ userAccess: RWX, kernelAccess: RWX, memtype: NORMAL_WB }));
+  const attrs = attrsOfMap(MapAttrs.pack({ userAccess: RWX, kernelAccess: RWX, memtype: NORMAL_WB }));
   const mapped = mapWhole(memory, addrspace, board.rootVm.base as number, attrs);
   if (mapped !== GunyahError.OK) bug("BUG_HYP_BOOT", "the root VM's memory cannot be mapped", { error: mapped });
 

@@ -8,34 +8,34 @@ import { THREAD } from "../object/kinds.ts";
 import { Cspace } from "./cspace.ts";
 
 export function addCspaceCalls(table: HypercallTable): void {
-  table.add(Hypercall.cspace_delete_cap_from, (caller, r) => {
-    const cspace = caller.cspace.lookup(r, 1, Cspace, CspaceRight.CAP_DELETE);
-    return typeof cspace === "number" ? cspace : cspace.deleteCap(r, 2);
+  table.add(Hypercall.cspace_delete_cap_from, (caller, args) => {
+    const cspace = caller.cspace.lookup(args.cspace, Cspace, CspaceRight.CAP_DELETE);
+    return typeof cspace === "number" ? cspace : cspace.deleteCap(args.cap);
   });
-  table.add(Hypercall.cspace_copy_cap_from, (caller, r) => {
-    const source = caller.cspace.lookup(r, 1, Cspace, CspaceRight.CAP_COPY);
+  table.add(Hypercall.cspace_copy_cap_from, (caller, args, results) => {
+    const source = caller.cspace.lookup(args.src_cspace, Cspace, CspaceRight.CAP_COPY);
     if (typeof source === "number") return source;
-    const target = caller.cspace.lookup(r, 3, Cspace, CspaceRight.CAP_CREATE);
+    const target = caller.cspace.lookup(args.dst_cspace, Cspace, CspaceRight.CAP_CREATE);
     if (typeof target === "number") return target;
-    const cap = source.copyCap(r, 2, target, r.low(4));
+    const cap = source.copyCap(args.src_cap, target, args.rights_mask);
     if (typeof cap === "number") return cap;
-    r.x[1] = cap;
+    results.new_cap.value = cap;
     return GunyahError.OK;
   });
   table.add(Hypercall.cspace_revoke_cap_from, () => GunyahError.UNIMPLEMENTED);
-  table.add(Hypercall.cspace_revoke_caps_from, (caller, r) => {
-    const cspace = caller.cspace.lookup(r, 1, Cspace, CspaceRight.CAP_REVOKE);
-    return typeof cspace === "number" ? cspace : cspace.revokeCaps(r, 2);
+  table.add(Hypercall.cspace_revoke_caps_from, (caller, args) => {
+    const cspace = caller.cspace.lookup(args.cspace, Cspace, CspaceRight.CAP_REVOKE);
+    return typeof cspace === "number" ? cspace : cspace.revokeCaps(args.master_cap);
   });
-  table.add(Hypercall.cspace_configure, (caller, r) => {
-    const cspace = caller.cspace.lookupForConfigure(r, 1, Cspace, OBJECT_ACTIVATE);
+  table.add(Hypercall.cspace_configure, (caller, args) => {
+    const cspace = caller.cspace.lookupForConfigure(args.cspace, Cspace, OBJECT_ACTIVATE);
     if (typeof cspace === "number") return cspace;
-    return cspace.isInit ? cspace.configure(r.low(2)) : GunyahError.OBJECT_STATE;
+    return cspace.isInit ? cspace.configure(args.max_caps) : GunyahError.OBJECT_STATE;
   });
-  table.add(Hypercall.cspace_attach_thread, (caller, r) => {
-    const thread = caller.cspace.lookupForConfigure(r, 2, THREAD, OBJECT_ACTIVATE);
+  table.add(Hypercall.cspace_attach_thread, (caller, args) => {
+    const thread = caller.cspace.lookupForConfigure(args.thread, THREAD, OBJECT_ACTIVATE);
     if (typeof thread === "number") return thread;
-    const cspace = caller.cspace.lookup(r, 1, Cspace, CspaceRight.ATTACH);
+    const cspace = caller.cspace.lookup(args.cspace, Cspace, CspaceRight.ATTACH);
     if (typeof cspace === "number") return cspace;
     if (!thread.isInit) return GunyahError.OBJECT_STATE;
     const old = thread.cspace;

@@ -6,7 +6,8 @@
 import { ALL_RIGHTS, GunyahError, ObjectRights, ObjectState, type ObjectType } from "@gunyah-ts/abi";
 import type { CapId } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
-import type { Registers } from "../hypercall/registers.ts";
+import type { CapArgument } from "../hypercall/arguments.ts";
+import type { RegisterWord } from "../hypercall/registers.ts";
 import { HypObject, type ObjectClass } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
 import { CapSlot } from "./cap.ts";
@@ -50,13 +51,13 @@ export class Cspace extends HypObject {
   }
 
   /** @returns GunyahError: ARGUMENT_INVALID above `CSPACE_MAX_CAPS` */
-  configure(maxCaps: number): number {
+  configure(maxCaps: number): GunyahError {
     if (maxCaps > CSPACE_MAX_CAPS) return GunyahError.ARGUMENT_INVALID;
     this.#maxCaps = maxCaps;
     return GunyahError.OK;
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     return this.#maxCaps === 0 ? GunyahError.OBJECT_CONFIG : GunyahError.OK;
   }
 
@@ -67,21 +68,29 @@ export class Cspace extends HypObject {
   }
 
   /**
-   * The object that X<i> names, when it is ACTIVE and of the class's type, and the capability has all of `rights`.
+   * The object that `cap` names, when it is ACTIVE and of the class's type, and the capability has all of `rights`.
    *
    * @returns the object, or a GunyahError in this order: ARGUMENT_INVALID (malformed id), CSPACE_CAP_NULL,
    * CSPACE_CAP_REVOKED, CSPACE_WRONG_OBJECT_TYPE, CSPACE_INSUFFICIENT_RIGHTS, OBJECT_STATE
    * Source: gunyah-hypervisor hyp/core/cspace_twolevel/src/cspace_twolevel.c, cspace_lookup_object
    */
-  lookup<T extends HypObject>(r: Registers, i: number, kind: ObjectClass<T>, rights: number): T | number {
-    const object = this.#check(r, i, kind.TYPE, rights);
+  lookup<T extends HypObject>(
+    cap: CapArgument<NoInfer<T["type"]>>,
+    kind: ObjectClass<T>,
+    rights: number,
+  ): T | GunyahError {
+    const object = this.#check(cap, kind.TYPE, rights);
     if (typeof object === "number") return object;
     return object.state === ObjectState.ACTIVE ? (object as T) : GunyahError.OBJECT_STATE;
   }
 
   /** As `lookup`, in any state. Source: cspace_lookup_<type>_any */
-  lookupAnyState<T extends HypObject>(r: Registers, i: number, kind: ObjectClass<T>, rights: number): T | number {
-    return this.#check(r, i, kind.TYPE, rights) as T | number;
+  lookupAnyState<T extends HypObject>(
+    cap: CapArgument<NoInfer<T["type"]>>,
+    kind: ObjectClass<T>,
+    rights: number,
+  ): T | GunyahError {
+    return this.#check(cap, kind.TYPE, rights) as T | GunyahError;
   }
 
   /**
@@ -89,19 +98,23 @@ export class Cspace extends HypObject {
    * right comes before a wrong type.
    * Source: cspace_lookup_object_any followed by a comparison of types
    */
-  lookupForConfigure<T extends HypObject>(r: Registers, i: number, kind: ObjectClass<T>, rights: number): T | number {
-    const object = this.#check(r, i, undefined, rights);
+  lookupForConfigure<T extends HypObject>(
+    cap: CapArgument<NoInfer<T["type"]>>,
+    kind: ObjectClass<T>,
+    rights: number,
+  ): T | GunyahError {
+    const object = this.#check(cap, undefined, rights);
     if (typeof object === "number") return object;
     return object.type === kind.TYPE ? (object as T) : GunyahError.CSPACE_WRONG_OBJECT_TYPE;
   }
 
   /** An object of any type in any state. */
-  lookupAny(r: Registers, i: number, rights: number): HypObject | number {
-    return this.#check(r, i, undefined, rights);
+  lookupAny(cap: CapArgument, rights: number): HypObject | GunyahError {
+    return this.#check(cap, undefined, rights);
   }
 
-  #check(r: Registers, i: number, type: ObjectType | undefined, rights: number): HypObject | number {
-    const index = this.#ids.decode(r.low(i), r.high(i));
+  #check(cap: RegisterWord, type: ObjectType | undefined, rights: number): HypObject | GunyahError {
+    const index = this.#ids.decode(cap.low, cap.high);
     if (index < 0 || index >= CSPACE_MAX_CAPS) return GunyahError.ARGUMENT_INVALID;
     const slot = this.#slots[index];
     if (slot === undefined) return GunyahError.CSPACE_CAP_NULL;
@@ -116,23 +129,23 @@ export class Cspace extends HypObject {
    * Give the space the first capability to a new object. The object's creation reference becomes the capabilities'.
    * @returns its id, or a GunyahError: CSPACE_FULL, NOMEM
    */
-  createMasterCap(object: HypObject): CapId | number {
+  createMasterCap(object: HypObject): CapId | GunyahError {
     return this.#add(object, allRights(object.type), true);
   }
 
   /** A further capability to an object that has one already, for the environment of the root VM. */
-  addCap(object: HypObject, rights = ALL_RIGHTS): CapId | number {
+  addCap(object: HypObject, rights = ALL_RIGHTS): CapId | GunyahError {
     return this.#add(object, rights & allRights(object.type), false);
   }
 
   /**
-   * Copy X<i> of this space into another one with fewer or equal rights.
+   * Copy `cap` of this space into another one with fewer or equal rights.
    * @returns the new id, or a GunyahError: CSPACE_FULL, NOMEM, 1, 50, 51, CSPACE_INSUFFICIENT_RIGHTS when no right is left
    * Source: cspace_copy_cap; it takes the new slot before it looks at the old capability
    */
-  copyCap(r: Registers, i: number, target: Cspace, rightsMask: number): CapId | number {
+  copyCap(cap: CapArgument, target: Cspace, rightsMask: number): CapId | GunyahError {
     if (target.#count >= target.#maxCaps) return GunyahError.CSPACE_FULL;
-    const slot = this.#slot(r, i);
+    const slot = this.#slot(cap);
     if (typeof slot === "number") return slot;
     if (slot.object === undefined) return GunyahError.CSPACE_CAP_REVOKED;
     const rights = (slot.rights & rightsMask) >>> 0;
@@ -141,10 +154,10 @@ export class Cspace extends HypObject {
   }
 
   /** @returns GunyahError: 1, 50. Deleting a revoked capability is how its slot is freed. */
-  deleteCap(r: Registers, i: number): number {
-    const slot = this.#slot(r, i);
+  deleteCap(cap: CapArgument): GunyahError {
+    const slot = this.#slot(cap);
     if (typeof slot === "number") return slot;
-    const index = this.#ids.decode(r.low(i), r.high(i));
+    const index = this.#ids.decode(cap.low, cap.high);
     this.#slots[index] = undefined;
     this.#free.push(index);
     this.#count--;
@@ -153,11 +166,11 @@ export class Cspace extends HypObject {
   }
 
   /**
-   * Revoke every other capability to the object of X<i>, which must be the master.
+   * Revoke every other capability to the object of `cap`, which must be the master.
    * @returns GunyahError: 1, 50, 51, CSPACE_INSUFFICIENT_RIGHTS when it is not the master
    */
-  revokeCaps(r: Registers, i: number): number {
-    const master = this.#slot(r, i);
+  revokeCaps(cap: CapArgument): GunyahError {
+    const master = this.#slot(cap);
     if (typeof master === "number") return master;
     if (master.object === undefined) return GunyahError.CSPACE_CAP_REVOKED;
     if (!master.isMaster) return GunyahError.CSPACE_INSUFFICIENT_RIGHTS;
@@ -170,13 +183,13 @@ export class Cspace extends HypObject {
     return GunyahError.OK;
   }
 
-  #slot(r: Registers, i: number): CapSlot | number {
-    const index = this.#ids.decode(r.low(i), r.high(i));
+  #slot(cap: RegisterWord): CapSlot | GunyahError {
+    const index = this.#ids.decode(cap.low, cap.high);
     if (index < 0 || index >= CSPACE_MAX_CAPS) return GunyahError.ARGUMENT_INVALID;
     return this.#slots[index] ?? GunyahError.CSPACE_CAP_NULL;
   }
 
-  #add(object: HypObject, rights: number, isMaster: boolean): CapId | number {
+  #add(object: HypObject, rights: number, isMaster: boolean): CapId | GunyahError {
     if (this.#count >= this.#maxCaps) return GunyahError.CSPACE_FULL;
     let index = this.#free.pop();
     if (index === undefined) {

@@ -4,6 +4,7 @@
 
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import type { Cspace } from "../cspace/cspace.ts";
+import type { GuestVa } from "./arguments.ts";
 
 export interface Caller {
   /** Where its capability ids are looked up. */
@@ -16,6 +17,6 @@ export interface Caller {
    * @param va signed, see `Registers.va`
    * @returns false on any fault; nothing is copied then
    */
-  guestRead(va: number, into: Uint8Array): boolean;
-  guestWrite(va: number, bytes: Uint8Array): boolean;
+  guestRead(va: GuestVa, into: Uint8Array): boolean;
+  guestWrite(va: GuestVa, bytes: Uint8Array): boolean;
 }

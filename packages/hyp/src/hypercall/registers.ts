@@ -5,15 +5,66 @@
 
 const WORD = 0x1_0000_0000;
 
+/** One register: 64 bits that stay where they are, because most are looked at in halves and a BigInt costs. */
+export class RegisterWord {
+  readonly #x: BigUint64Array;
+  /** Bits 31:0 and 63:32. */
+  readonly #halves: Uint32Array;
+
+  /** @param x one register */
+  constructor(x: BigUint64Array) {
+    this.#x = x;
+    this.#halves = new Uint32Array(x.buffer, x.byteOffset, 2);
+  }
+
+  /** Bits 31:0. */
+  get low(): number {
+    return this.#halves[0]!;
+  }
+  /** Bits 63:32. */
+  get high(): number {
+    return this.#halves[1]!;
+  }
+  /** See `Registers.num`. */
+  get num(): number {
+    return this.#halves[1]! * WORD + this.#halves[0]!;
+  }
+  /** A non-negative integer below 2^53. */
+  set num(value: number) {
+    this.setHalves(value >>> 0, Math.floor(value / WORD) >>> 0);
+  }
+  get value(): bigint {
+    return this.#x[0]!;
+  }
+  set value(value: bigint) {
+    this.#x[0] = value;
+  }
+  setHalves(low: number, high: number): void {
+    this.#halves[0] = low;
+    this.#halves[1] = high;
+  }
+}
+
+/** The arguments and results of one call in one set of registers, see `Arguments` and `Results`. */
+export interface RegisterViews {
+  readonly args: object;
+  readonly results: object;
+}
+
 /** One set of argument registers, seen as 64-bit values and as 32-bit halves. Both views are live. */
 export class Registers {
   readonly x: BigUint64Array;
   /** X<n> is `w[2n]` (bits 31:0) and `w[2n + 1]` (bits 63:32). */
   readonly w: Uint32Array;
+  /** X0-X8 one by one. */
+  readonly words: readonly RegisterWord[];
+  /** By call number, made when the call is first made with these registers. For `HypercallTable` alone. */
+  readonly views: (RegisterViews | undefined)[] = [];
 
   constructor(x: BigUint64Array = new BigUint64Array(18)) {
     this.x = x;
     this.w = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
+    this.words = Array.from({ length: 9 }, (_, i) => new RegisterWord(x.subarray(i, i + 1)));
   }
 
   /** Bits 31:0 of X<i>, which is what a 32-bit parameter is. */

@@ -3,18 +3,31 @@
  * Source: gunyah-hypervisor docs/api/gunyah_api.md, Hypercall ABI; hyp/core/base/templates (hypcall_table)
  */
 
-import { GunyahError, hypercallByNumber } from "@gunyah-ts/abi";
+import { GunyahError, type HypercallDefinition, hypercallByNumber } from "@gunyah-ts/abi";
 import { bug } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
+import { type Arguments, CallViews, type Results } from "./arguments.ts";
 import type { Caller } from "./caller.ts";
-import { Registers } from "./registers.ts";
+import { Registers, type RegisterViews } from "./registers.ts";
 
 /**
- * One hypercall. Inputs are X1 and up; on OK the handler writes its results to X1 and up.
+ * One hypercall: arguments and results by the names of the table. Results are written where it answers OK.
  * A handler may name the class of caller that it needs (parameters are bivariant).
  * @returns GunyahError, which the dispatcher writes to X0
  */
-export type HypercallHandler = { call(caller: Caller, r: Registers): number }["call"];
+export type HypercallHandler<D extends HypercallDefinition = HypercallDefinition> = {
+  call(caller: Caller, args: Arguments<D>, results: Results<D>): number;
+}["call"];
+
+/** Called after each hypercall, once its results are in the registers. `number`: which call it was. */
+export type AfterCall = (number: number) => void;
+
+interface Entry {
+  readonly call: (caller: Caller, args: object, results: object) => number;
+  readonly views: CallViews;
+  readonly inputs: number;
+  readonly outputs: number;
+}
 
 /** X0-X7 carry arguments and results of the native form; its caller-saved registers go on to X17. */
 const LAST_RESULT = 7;
@@ -22,27 +35,31 @@ const LAST_CLOBBERED = 17;
 
 export class HypercallTable {
   readonly #core: HypCore;
-  readonly #handlers: (HypercallHandler | undefined)[] = [];
-  readonly #inputs: number[] = [];
-  readonly #outputs: number[] = [];
+  readonly #entries: (Entry | undefined)[] = [];
+  readonly #afterCall: AfterCall | undefined;
+  /** Registers of native calls under way, one set for each that nests. */
+  readonly #native: Registers[] = [];
+  #nativeDepth = 0;
 
-  constructor(core: HypCore) {
+  constructor(core: HypCore, afterCall?: AfterCall) {
     this.#core = core;
-    hypercallByNumber.forEach((definition, number) => {
-      this.#inputs[number] = definition?.inputs.length ?? 0;
-      this.#outputs[number] = definition?.outputs.length ?? 0;
-    });
+    this.#afterCall = afterCall;
   }
 
   /** Install the handler of `Hypercall.<name>`. */
-  add(definition: { readonly number: number; readonly name: string }, handler: HypercallHandler): void {
-    if (this.#handlers[definition.number] !== undefined)
-      bug("BUG_HYP_HYPERCALL", `${definition.name} has two handlers`);
-    this.#handlers[definition.number] = handler;
+  add<D extends HypercallDefinition>(definition: D, handler: HypercallHandler<D>): void {
+    const { number, name, inputs, outputs } = definition;
+    if (this.#entries[number] !== undefined) bug("BUG_HYP_HYPERCALL", `${name} has two handlers`);
+    this.#entries[number] = {
+      call: handler as Entry["call"],
+      views: new CallViews(definition),
+      inputs: inputs.length,
+      outputs: outputs.length,
+    };
   }
 
   has(number: number): boolean {
-    return this.#handlers[number] !== undefined;
+    return this.#entries[number] !== undefined;
   }
 
   /**
@@ -51,21 +68,23 @@ export class HypercallTable {
    * Source: gunyah-hypervisor hyp/vm/smccc/aarch64/templates/hyp_wrapper.c.tmpl; Arm DEN 0028 (SMCCC 1.3) §2.6
    */
   dispatch(caller: Caller, number: number, r: Registers): void {
-    const handler = this.#handlers[number];
-    if (handler === undefined) {
+    const entry = this.#entries[number];
+    if (entry === undefined) {
       r.setError(0, GunyahError.UNIMPLEMENTED);
       if (this.#core.trace.enabled) this.#traceUnknown(caller, number);
       return;
     }
     const { trace } = this.#core;
-    const args = trace.enabled ? [...r.x.subarray(1, 1 + (this.#inputs[number] ?? 0))] : undefined;
-    const error = handler(caller, r);
+    const args = trace.enabled ? [...r.x.subarray(1, 1 + entry.inputs)] : undefined;
+    const views = r.views[number] ?? makeViews(entry.views, number, r);
+    const error = entry.call(caller, views.args, views.results);
     // hypervisor_identify has no error slot; its four results are X0-X3.
     if (number !== 0) {
       r.setError(0, error);
-      if (error !== GunyahError.OK) r.clear(1, this.#outputs[number] ?? 0);
+      if (error !== GunyahError.OK) r.clear(1, entry.outputs);
     }
     if (args !== undefined) this.#traceCall(caller, number, args, number === 0 ? 0 : error, r);
+    this.#afterCall?.(number);
   }
 
   /**
@@ -75,10 +94,13 @@ export class HypercallTable {
    * Source: gunyah-hypervisor hyp/vm/vcpu/armv8-64/src/{vectors,return}.S, hyp/core/api/aarch64/templates
    */
   dispatchNative(caller: Caller, number: number, r: Registers, returnAddress: bigint): void {
-    // Its registers shifted to the places of the SMCCC form; not kept, because vcpu_run nests.
-    const s = new Registers();
+    // Its registers shifted to the places of the SMCCC form; a set of its own, because vcpu_run nests.
+    const depth = this.#nativeDepth++;
+    this.#native[depth] ??= new Registers();
+    const s = this.#native[depth];
     s.x.set(r.x.subarray(0, LAST_RESULT + 1), 1);
     this.dispatch(caller, number, s);
+    this.#nativeDepth = depth;
     if (number >= hypercallByNumber.length) {
       r.x[0] = s.x[0]!;
       return;
@@ -92,13 +114,13 @@ export class HypercallTable {
 
   /** How many registers from X0 the call writes. */
   #results(number: number): number {
-    const outputs = this.#outputs[number] ?? 0;
+    const outputs = this.#entries[number]?.outputs ?? 0;
     return number === 0 ? outputs : 1 + outputs;
   }
 
   #traceCall(caller: Caller, number: number, args: readonly bigint[], error: number, r: Registers): void {
     const first = number === 0 ? 0 : 1;
-    const outputs = error === GunyahError.OK ? (this.#outputs[number] ?? 0) : 0;
+    const outputs = error === GunyahError.OK ? (this.#entries[number]?.outputs ?? 0) : 0;
     this.#core.trace.emit({
       kind: "hypercall",
       at: this.#core.clock.now(),
@@ -125,4 +147,10 @@ export class HypercallTable {
       results: [],
     });
   }
+}
+
+function makeViews(classes: CallViews, number: number, r: Registers): RegisterViews {
+  const views = { args: new classes.Arguments(r), results: new classes.Results(r) };
+  r.views[number] = views;
+  return views;
 }

@@ -8,46 +8,44 @@ import { VIC } from "../object/kinds.ts";
 import { Doorbell } from "./doorbell.ts";
 
 export function addDoorbellCalls(table: HypercallTable): void {
-  table.add(Hypercall.doorbell_bind_virq, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.BIND);
+  table.add(Hypercall.doorbell_bind_virq, (caller, args) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.BIND);
     if (typeof bell === "number") return bell;
-    const vic = caller.cspace.lookup(r, 2, VIC, VicRight.BIND_SOURCE);
-    return typeof vic === "number" ? vic : vic.bindShared(bell.source, r.low(3));
+    const vic = caller.cspace.lookup(args.vic, VIC, VicRight.BIND_SOURCE);
+    return typeof vic === "number" ? vic : vic.bindShared(bell.source, args.virq_info);
   });
-  table.add(Hypercall.doorbell_unbind_virq, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.BIND);
+  table.add(Hypercall.doorbell_unbind_virq, (caller, args) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.BIND);
     if (typeof bell === "number") return bell;
     bell.source.unbind();
     return GunyahError.OK;
   });
-  table.add(Hypercall.doorbell_send, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.SEND);
+  table.add(Hypercall.doorbell_send, (caller, args, results) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.SEND);
     if (typeof bell === "number") return bell;
     const { flagsLow, flagsHigh } = bell;
-    bell.send(r.low(2), r.high(2));
-    r.w[2] = flagsLow;
-    r.w[3] = flagsHigh;
+    bell.send(args.new_flags.low, args.new_flags.high);
+    results.old_flags.setHalves(flagsLow, flagsHigh);
     return GunyahError.OK;
   });
-  table.add(Hypercall.doorbell_receive, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.RECEIVE);
+  table.add(Hypercall.doorbell_receive, (caller, args, results) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.RECEIVE);
     if (typeof bell === "number") return bell;
     const { flagsLow, flagsHigh } = bell;
-    const error = bell.receive(r.low(2), r.high(2));
-    r.w[2] = flagsLow;
-    r.w[3] = flagsHigh;
+    const error = bell.receive(args.clear_flags.low, args.clear_flags.high);
+    results.old_flags.setHalves(flagsLow, flagsHigh);
     return error;
   });
-  table.add(Hypercall.doorbell_reset, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.RECEIVE);
+  table.add(Hypercall.doorbell_reset, (caller, args) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.RECEIVE);
     if (typeof bell === "number") return bell;
     bell.reset();
     return GunyahError.OK;
   });
-  table.add(Hypercall.doorbell_mask, (caller, r) => {
-    const bell = caller.cspace.lookup(r, 1, Doorbell, DoorbellRight.RECEIVE);
+  table.add(Hypercall.doorbell_mask, (caller, args) => {
+    const bell = caller.cspace.lookup(args.doorbell, Doorbell, DoorbellRight.RECEIVE);
     if (typeof bell === "number") return bell;
-    bell.mask(r.low(2), r.high(2), r.low(3), r.high(3));
+    bell.mask(args.enable_mask.low, args.enable_mask.high, args.ack_mask.low, args.ack_mask.high);
     return GunyahError.OK;
   });
 }

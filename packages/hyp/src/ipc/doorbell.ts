@@ -63,7 +63,7 @@ export class Doorbell extends HypObject {
    * @returns GunyahError: ARGUMENT_INVALID for an empty mask
    * Source: doorbell_receive
    */
-  receive(low: number, high: number): number {
+  receive(low: number, high: number): GunyahError {
     if (low === 0 && high === 0) return GunyahError.ARGUMENT_INVALID;
     this.#flagsLow = (this.#flagsLow & ~low) >>> 0;
     this.#flagsHigh = (this.#flagsHigh & ~high) >>> 0;

@@ -5,6 +5,7 @@
 
 import { GunyahError } from "@gunyah-ts/abi";
 import type { HypCore } from "../core.ts";
+import type { ByteSize, GuestVa } from "../hypercall/arguments.ts";
 import type { Caller } from "../hypercall/caller.ts";
 import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
@@ -51,7 +52,7 @@ export class Msgqueue extends HypObject {
   }
 
   /** @returns GunyahError: ARGUMENT_INVALID */
-  configure(depth: number, maxSize: number): number {
+  configure(depth: number, maxSize: number): GunyahError {
     if (depth === 0 || maxSize === 0 || depth >= MSGQUEUE_DEPTH_LIMIT || maxSize >= MSGQUEUE_SIZE_LIMIT)
       return GunyahError.ARGUMENT_INVALID;
     this.#depth = depth;
@@ -59,7 +60,7 @@ export class Msgqueue extends HypObject {
     return GunyahError.OK;
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     if (this.#depth === 0) return GunyahError.OBJECT_CONFIG;
     const bytes = (this.#maxSize + 8) * this.#depth;
     if (!this.core.heap.take(bytes)) return GunyahError.NOMEM;
@@ -88,7 +89,7 @@ export class Msgqueue extends HypObject {
    * @returns GunyahError: MSGQUEUE_FULL
    * Source: msgqueue_send_msg
    */
-  send(caller: Caller, va: number, size: number, push: boolean): number {
+  send(caller: Caller, va: GuestVa, size: ByteSize, push: boolean): GunyahError {
     if (this.#count === this.#depth) return GunyahError.MSGQUEUE_FULL;
     const index = (this.#head + this.#count) % this.#depth;
     if (size > this.#maxSize) return GunyahError.OK;
@@ -109,7 +110,7 @@ export class Msgqueue extends HypObject {
    * @returns GunyahError: MSGQUEUE_EMPTY
    * Source: msgqueue_receive_msg
    */
-  receive(caller: Caller, va: number, maxSize: number): number {
+  receive(caller: Caller, va: GuestVa, maxSize: ByteSize): GunyahError {
     this.receivedSize = 0;
     if (this.#count === 0) return GunyahError.MSGQUEUE_EMPTY;
     const size = this.#sizes[this.#head] as number;
@@ -134,7 +135,7 @@ export class Msgqueue extends HypObject {
   }
 
   /** @param threshold 32 bits; see UNCHANGED. @returns GunyahError: ARGUMENT_INVALID. Source: msgqueue_configure_send */
-  setNotFull(threshold: number): number {
+  setNotFull(threshold: number): GunyahError {
     if (threshold === UNCHANGED) return GunyahError.OK;
     if (threshold >= this.#depth) return GunyahError.ARGUMENT_INVALID;
     this.#notFull = threshold;
@@ -144,7 +145,7 @@ export class Msgqueue extends HypObject {
   }
 
   /** @returns GunyahError: ARGUMENT_INVALID. Source: msgqueue_configure_receive */
-  setNotEmpty(threshold: number): number {
+  setNotEmpty(threshold: number): GunyahError {
     if (threshold === UNCHANGED) return GunyahError.OK;
     if (threshold === MAXIMUM) {
       this.#notEmpty = this.#depth;

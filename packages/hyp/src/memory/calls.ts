@@ -3,18 +3,20 @@
  */
 
 import {
+  DonateOption,
   DonateOptions,
   GunyahError,
   Hypercall,
   MemextentDonateType,
   MemextentModifyOp,
   MemextentRight,
+  ModifyFlag,
   ModifyFlags,
   OBJECT_ACTIVATE,
   PartitionRight,
 } from "@gunyah-ts/abi";
+import type { Arguments } from "../hypercall/arguments.ts";
 import type { Caller } from "../hypercall/caller.ts";
-import type { Registers } from "../hypercall/registers.ts";
 import type { HypercallTable } from "../hypercall/table.ts";
 import { Partition } from "../partition/partition.ts";
 import { configureDerive, configureRoot } from "./configure.ts";
@@ -22,26 +24,25 @@ import { donateChild, donateSibling } from "./donate.ts";
 import { Memextent } from "./memextent.ts";
 import { cleanRange } from "./modify.ts";
 
-const NO_SYNC = 0x8000_0000;
+type DonateArguments = Arguments<typeof Hypercall.memextent_donate>;
 const DONATE_RESERVED = ~DonateOptions.mask;
 const MODIFY_RESERVED = ~ModifyFlags.mask;
 
-/** memextent_modify: X1 extent, X2 flags, X3 offset, X4 size. */
-function modify(caller: Caller, r: Registers): number {
-  const flags = r.low(2);
+function modify(caller: Caller, args: Arguments<typeof Hypercall.memextent_modify>): GunyahError {
+  const flags = args.flags;
   if ((flags & MODIFY_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
-  const extent = caller.cspace.lookup(r, 1, Memextent, MemextentRight.MAP);
+  const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.MAP);
   if (typeof extent === "number") return extent;
-  const sync = (flags & NO_SYNC) === 0;
-  switch (flags & 0xff) {
+  const sync = (flags & ModifyFlag.NO_SYNC) === 0;
+  switch (flags & ModifyFlag.OP) {
     case MemextentModifyOp.UNMAP_ALL:
       extent.unmapAll();
       return GunyahError.OK;
     case MemextentModifyOp.ZERO_RANGE:
-      return sync ? GunyahError.ARGUMENT_INVALID : cleanRange(extent, r.num(3), r.num(4), true);
+      return sync ? GunyahError.ARGUMENT_INVALID : cleanRange(extent, args.offset, args.size, true);
     case MemextentModifyOp.CACHE_CLEAN_RANGE:
     case MemextentModifyOp.CACHE_FLUSH_RANGE:
-      return sync ? GunyahError.ARGUMENT_INVALID : cleanRange(extent, r.num(3), r.num(4), false);
+      return sync ? GunyahError.ARGUMENT_INVALID : cleanRange(extent, args.offset, args.size, false);
     case MemextentModifyOp.SYNC_ALL:
       return sync ? GunyahError.OK : GunyahError.ARGUMENT_INVALID;
     default:
@@ -49,50 +50,44 @@ function modify(caller: Caller, r: Registers): number {
   }
 }
 
-/** X<parent> and X<child> hold the two ends; offset X4, size X5. */
-function donateParentChild(
-  caller: Caller,
-  r: Registers,
-  parentReg: number,
-  childReg: number,
-  toParent: boolean,
-): number {
-  const child = caller.cspace.lookup(r, childReg, Memextent, MemextentRight.DONATE);
+/** The parent's end may be a partition's. */
+function donateParentChild(caller: Caller, args: DonateArguments, toParent: boolean): GunyahError {
+  const [parentCap, childCap] = toParent ? [args.to, args.from] : [args.from, args.to];
+  const child = caller.cspace.lookup(childCap, Memextent, MemextentRight.DONATE);
   if (typeof child === "number") return child;
   if (child.parent === undefined) {
-    const partition = caller.cspace.lookup(r, parentReg, Partition, PartitionRight.DONATE);
+    const partition = caller.cspace.lookup(parentCap, Partition, PartitionRight.DONATE);
     if (typeof partition === "number") return partition;
     if (child.partition !== partition) return GunyahError.ARGUMENT_INVALID;
   } else {
-    const parent = caller.cspace.lookup(r, parentReg, Memextent, MemextentRight.DONATE);
+    const parent = caller.cspace.lookup(parentCap, Memextent, MemextentRight.DONATE);
     if (typeof parent === "number") return parent;
     if (child.parent !== parent) return GunyahError.ARGUMENT_INVALID;
   }
-  return donateChild(child, r.num(4), r.num(5), toParent);
+  return donateChild(child, args.offset, args.size, toParent);
 }
 
 /**
- * memextent_donate: X1 options, X2 from, X3 to, X4 offset from the base of `from` (the child, with a parent),
- * X5 size.
+ * The offset counts from the base of `from`, or of the child where the other end is its parent.
  * Differs: TO_PROTECTED and FROM_PROTECTED are not in the December 2023 source; they are donations between siblings,
  * which is how the Linux series uses them (host_private and guest_private extents).
  */
-function donate(caller: Caller, r: Registers): number {
-  const options = r.low(1);
+function donate(caller: Caller, args: DonateArguments): GunyahError {
+  const options = args.options;
   if ((options & DONATE_RESERVED) !== 0) return GunyahError.ARGUMENT_INVALID;
-  switch (options & 0xff) {
+  switch (options & DonateOption.TYPE) {
     case MemextentDonateType.TO_CHILD:
-      return donateParentChild(caller, r, 2, 3, false);
+      return donateParentChild(caller, args, false);
     case MemextentDonateType.TO_PARENT:
-      return donateParentChild(caller, r, 3, 2, true);
+      return donateParentChild(caller, args, true);
     case MemextentDonateType.TO_SIBLING:
     case MemextentDonateType.TO_PROTECTED:
     case MemextentDonateType.FROM_PROTECTED: {
-      const from = caller.cspace.lookup(r, 2, Memextent, MemextentRight.DONATE);
+      const from = caller.cspace.lookup(args.from, Memextent, MemextentRight.DONATE);
       if (typeof from === "number") return from;
-      const to = caller.cspace.lookup(r, 3, Memextent, MemextentRight.DONATE);
+      const to = caller.cspace.lookup(args.to, Memextent, MemextentRight.DONATE);
       if (typeof to === "number") return to;
-      return donateSibling(from, to, r.num(4), r.num(5));
+      return donateSibling(from, to, args.offset, args.size);
     }
     default:
       return GunyahError.ARGUMENT_INVALID;
@@ -101,17 +96,17 @@ function donate(caller: Caller, r: Registers): number {
 
 export function addMemextentCalls(table: HypercallTable): void {
   table.add(Hypercall.memextent_modify, modify);
-  table.add(Hypercall.memextent_configure, (caller, r) => {
-    const extent = caller.cspace.lookupForConfigure(r, 1, Memextent, OBJECT_ACTIVATE);
+  table.add(Hypercall.memextent_configure, (caller, args) => {
+    const extent = caller.cspace.lookupForConfigure(args.memextent, Memextent, OBJECT_ACTIVATE);
     if (typeof extent === "number") return extent;
-    return extent.isInit ? configureRoot(extent, r) : GunyahError.OBJECT_STATE;
+    return extent.isInit ? configureRoot(extent, args) : GunyahError.OBJECT_STATE;
   });
-  table.add(Hypercall.memextent_configure_derive, (caller, r) => {
-    const parent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.DERIVE);
+  table.add(Hypercall.memextent_configure_derive, (caller, args) => {
+    const parent = caller.cspace.lookup(args.parent, Memextent, MemextentRight.DERIVE);
     if (typeof parent === "number") return parent;
-    const extent = caller.cspace.lookupForConfigure(r, 1, Memextent, OBJECT_ACTIVATE);
+    const extent = caller.cspace.lookupForConfigure(args.memextent, Memextent, OBJECT_ACTIVATE);
     if (typeof extent === "number") return extent;
-    return extent.isInit ? configureDerive(extent, parent, r) : GunyahError.OBJECT_STATE;
+    return extent.isInit ? configureDerive(extent, parent, args) : GunyahError.OBJECT_STATE;
   });
   table.add(Hypercall.memextent_donate, donate);
 }

@@ -6,6 +6,7 @@
 
 import { GunyahError } from "@gunyah-ts/abi";
 import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
+import type { ByteSize, ExtentOffset } from "../hypercall/arguments.ts";
 import type { Partition } from "../partition/partition.ts";
 import type { Memextent } from "./memextent.ts";
 import { applyAll, transferMappings } from "./transfer.ts";
@@ -13,7 +14,7 @@ import { applyAll, transferMappings } from "./transfer.ts";
 const WRAP = 2 ** 64;
 
 /** @param offset from the extent's base; exact when page-aligned. @returns GunyahError */
-function checkRange(extent: Memextent, offset: number, size: number): number {
+function checkRange(extent: Memextent, offset: ExtentOffset, size: ByteSize): GunyahError {
   if (offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) return GunyahError.ARGUMENT_ALIGNMENT;
   const phys = extent.physBase + offset;
   if (phys >= WRAP) return GunyahError.ARGUMENT_INVALID;
@@ -21,7 +22,7 @@ function checkRange(extent: Memextent, offset: number, size: number): number {
   return extent.contains(phys, size) ? GunyahError.OK : GunyahError.ARGUMENT_INVALID;
 }
 
-function move(from: Memextent, to: Memextent, pa: Pa, size: number): number {
+function move(from: Memextent, to: Memextent, pa: Pa, size: number): GunyahError {
   const { memdb } = from.core;
   let error = memdb.update(pa, size, to.id, from.id);
   if (error !== GunyahError.OK) return error;
@@ -37,7 +38,7 @@ function move(from: Memextent, to: Memextent, pa: Pa, size: number): number {
  * @returns GunyahError: ARGUMENT_ALIGNMENT, ARGUMENT_INVALID, ARGUMENT_SIZE, MEMEXTENT_TYPE (basic child),
  * ARGUMENT_INVALID (basic parent), MEMDB_NOT_OWNER, NOMEM
  */
-export function donateChild(child: Memextent, offset: number, size: number, toParent: boolean): number {
+export function donateChild(child: Memextent, offset: ExtentOffset, size: ByteSize, toParent: boolean): GunyahError {
   const error = checkRange(child, offset, size);
   if (error !== GunyahError.OK) return error;
   if (!child.isSparse) return GunyahError.MEMEXTENT_TYPE;
@@ -50,7 +51,7 @@ export function donateChild(child: Memextent, offset: number, size: number, toPa
   return movePartition(child, pa, size, toParent);
 }
 
-function movePartition(extent: Memextent, pa: Pa, size: number, toPartition: boolean): number {
+function movePartition(extent: Memextent, pa: Pa, size: number, toPartition: boolean): GunyahError {
   const { memdb } = extent.core;
   const partition = (extent.partition as Partition).id;
   if (toPartition) {
@@ -70,7 +71,7 @@ function movePartition(extent: Memextent, pa: Pa, size: number, toPartition: boo
  * @returns GunyahError: ARGUMENT_ALIGNMENT, ARGUMENT_INVALID, ARGUMENT_SIZE, ARGUMENT_INVALID (no siblings),
  * MEMEXTENT_TYPE (basic source), ARGUMENT_INVALID (basic destination), MEMDB_NOT_OWNER, NOMEM
  */
-export function donateSibling(from: Memextent, to: Memextent, offset: number, size: number): number {
+export function donateSibling(from: Memextent, to: Memextent, offset: ExtentOffset, size: ByteSize): GunyahError {
   const error = checkRange(from, offset, size);
   if (error !== GunyahError.OK) return error;
   const pa = from.physBase + offset;

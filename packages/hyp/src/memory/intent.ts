@@ -8,30 +8,56 @@
 const CHUNK = 512;
 /** Largest distance of virtual and physical page number, 36 bits each way (2^48 bytes). */
 const BIAS = 2 ** 36;
+/** Values of `Attrs`. */
 const ATTRS = 1024;
 
 /**
  * One intent as a number, 0 for none: the distance from physical to virtual page (so that neighbours of one mapping
- * have equal values), then memory type 9:6, kernel access 5:3, user access 2:0.
+ * have equal values), then its `Attrs`.
  */
 export type Intent = number;
 
-/** Attribute bits of an intent: user 2:0, kernel 5:3, memory type 9:6. @param mapAttrs word of addrspace_map */
-export function intentAttrs(mapAttrs: number): number {
-  return (mapAttrs & 7) | (((mapAttrs >>> 4) & 7) << 3) | (((mapAttrs >>> 16) & 15) << 6);
+/** Attributes of an intent and of a translation: user access 2:0, kernel access 5:3, memory type 9:6. */
+export type Attrs = number;
+
+/** @param user,kernel `Access` @param memtype `VmMemtype` */
+export function makeAttrs(user: number, kernel: number, memtype: number): Attrs {
+  return user | (kernel << 3) | (memtype << 6);
 }
-/** The same as a map_attrs word. */
-export function mapAttrsOf(attrs: number): number {
-  return (attrs & 7) | (((attrs >>> 3) & 7) << 4) | ((attrs >>> 6) << 16);
+export function userAccess(attrs: Attrs): number {
+  return attrs & 7;
+}
+export function kernelAccess(attrs: Attrs): number {
+  return (attrs >>> 3) & 7;
+}
+export function memtypeOf(attrs: Attrs): number {
+  return attrs >>> 6;
+}
+/** Whether neither EL0 nor EL1 gets more than `access`. */
+export function isWithin(attrs: Attrs, access: number): boolean {
+  return ((userAccess(attrs) | kernelAccess(attrs)) & ~access) === 0;
+}
+/** The same with no more than `access`. */
+export function restrict(attrs: Attrs, access: number): Attrs {
+  return makeAttrs(userAccess(attrs) & access, kernelAccess(attrs) & access, memtypeOf(attrs));
+}
+
+/** From the map_attrs word of addrspace_map: user 2:0, kernel 6:4, memory type 23:16. */
+export function attrsOfMap(mapAttrs: number): Attrs {
+  return makeAttrs(mapAttrs & 7, (mapAttrs >>> 4) & 7, (mapAttrs >>> 16) & 15);
+}
+/** To a map_attrs word. */
+export function mapAttrsOf(attrs: Attrs): number {
+  return userAccess(attrs) | (kernelAccess(attrs) << 4) | (memtypeOf(attrs) << 16);
 }
 /** @param delta virtual page number - physical page number */
-export function makeIntent(delta: number, attrs: number): Intent {
+export function makeIntent(delta: number, attrs: Attrs): Intent {
   return (delta + BIAS) * ATTRS + attrs + 1;
 }
 export function intentDelta(intent: Intent): number {
   return Math.floor((intent - 1) / ATTRS) - BIAS;
 }
-export function attrsOfIntent(intent: Intent): number {
+export function attrsOfIntent(intent: Intent): Attrs {
   return (intent - 1) % ATTRS;
 }
 

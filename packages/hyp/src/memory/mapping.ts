@@ -8,7 +8,19 @@ import { GunyahError } from "@gunyah-ts/abi";
 import { type Ipa, PAGE_SIZE } from "@gunyah-ts/kernel";
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import { IPA_LIMIT } from "../addrspace/stage2.ts";
-import { attrsOfIntent, type Intent, intentDelta, makeIntent } from "./intent.ts";
+import type { ByteSize, ExtentOffset } from "../hypercall/arguments.ts";
+import {
+  type Attrs,
+  attrsOfIntent,
+  type Intent,
+  intentDelta,
+  isWithin,
+  kernelAccess,
+  makeAttrs,
+  makeIntent,
+  memtypeOf,
+  userAccess,
+} from "./intent.ts";
 import type { MappingSlot, Memextent } from "./memextent.ts";
 
 const WRAP = 2 ** 64;
@@ -19,7 +31,7 @@ function aligned(value: number): boolean {
 }
 
 /** Shared by map, unmap and update_access of a part. @returns GunyahError */
-function checkPart(extent: Memextent, vbase: Ipa, offset: number, size: number): number {
+function checkPart(extent: Memextent, vbase: Ipa, offset: ExtentOffset, size: ByteSize): GunyahError {
   if (!aligned(vbase) || !aligned(offset) || !aligned(size)) return GunyahError.ARGUMENT_ALIGNMENT;
   if (size === 0 || offset + size > WRAP || vbase + size > WRAP) return GunyahError.ARGUMENT_SIZE;
   if (offset + size > extent.size) return GunyahError.ARGUMENT_SIZE;
@@ -28,11 +40,10 @@ function checkPart(extent: Memextent, vbase: Ipa, offset: number, size: number):
 
 /**
  * Map all of an extent.
- * @param attrs as in an intent: user 2:0, kernel 5:3, memory type 9:6
  * @returns GunyahError: ARGUMENT_ALIGNMENT, ARGUMENT_INVALID (attributes), DENIED (read-only address space),
  * ADDR_OVERFLOW (basic) or ARGUMENT_SIZE, ADDR_INVALID, MEMEXTENT_MAPPINGS_FULL, NOMEM
  */
-export function mapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: number): number {
+export function mapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: Attrs): GunyahError {
   if (!aligned(vbase)) return GunyahError.ARGUMENT_ALIGNMENT;
   if (!extent.allows(attrs)) return GunyahError.ARGUMENT_INVALID;
   if (addrspace.readOnly) return GunyahError.DENIED;
@@ -47,10 +58,10 @@ export function mapPart(
   extent: Memextent,
   addrspace: Addrspace,
   vbase: Ipa,
-  offset: number,
-  size: number,
-  attrs: number,
-): number {
+  offset: ExtentOffset,
+  size: ByteSize,
+  attrs: Attrs,
+): GunyahError {
   const error = checkPart(extent, vbase, offset, size);
   if (error !== GunyahError.OK) return error;
   if (!extent.allows(attrs)) return GunyahError.ARGUMENT_INVALID;
@@ -60,7 +71,7 @@ export function mapPart(
 }
 
 /** @returns GunyahError: ARGUMENT_ALIGNMENT, DENIED, ADDR_INVALID when nothing is recorded there */
-export function unmapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa): number {
+export function unmapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa): GunyahError {
   if (!aligned(vbase)) return GunyahError.ARGUMENT_ALIGNMENT;
   if (addrspace.readOnly) return GunyahError.DENIED;
   if (vbase + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
@@ -68,7 +79,13 @@ export function unmapWhole(extent: Memextent, addrspace: Addrspace, vbase: Ipa):
 }
 
 /** @returns GunyahError, as `unmapWhole`; ARGUMENT_SIZE, MEMEXTENT_TYPE on a basic extent */
-export function unmapPart(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: number, size: number): number {
+export function unmapPart(
+  extent: Memextent,
+  addrspace: Addrspace,
+  vbase: Ipa,
+  offset: ExtentOffset,
+  size: ByteSize,
+): GunyahError {
   const error = checkPart(extent, vbase, offset, size);
   if (error !== GunyahError.OK) return error;
   if (addrspace.readOnly) return GunyahError.DENIED;
@@ -79,18 +96,17 @@ export function unmapPart(extent: Memextent, addrspace: Addrspace, vbase: Ipa, o
 
 /**
  * Change the access of a mapping; the memory type stays.
- * @param access user 2:0, kernel 5:3
+ * @param access `Attrs` whose memory type counts for nothing
  * @returns GunyahError: ARGUMENT_INVALID, then as `unmapWhole`
  */
 export function updateAccess(
   extent: Memextent,
   addrspace: Addrspace,
   vbase: Ipa,
-  part: { offset: number; size: number } | undefined,
-  access: number,
-): number {
-  if ((access & 7 & ~extent.access) !== 0 || ((access >>> 3) & ~extent.access) !== 0)
-    return GunyahError.ARGUMENT_INVALID;
+  part: { offset: ExtentOffset; size: ByteSize } | undefined,
+  access: Attrs,
+): GunyahError {
+  if (!isWithin(access, extent.access)) return GunyahError.ARGUMENT_INVALID;
   if (part !== undefined) {
     const error = checkPart(extent, vbase, part.offset, part.size);
     if (error !== GunyahError.OK) return error;
@@ -103,13 +119,14 @@ export function updateAccess(
   const delta = vbase / PAGE_SIZE - start;
   for (const slot of extent.slots) {
     if (slot.addrspace !== addrspace || !slot.intents.matches(start, end, delta)) continue;
-    const memtype = attrsOfIntent(slot.intents.get(start)) & (15 << 6);
-    return remap(extent, slot, start, end, makeIntent(delta, access | memtype));
+    const memtype = memtypeOf(attrsOfIntent(slot.intents.get(start)));
+    const attrs = makeAttrs(userAccess(access), kernelAccess(access), memtype);
+    return remap(extent, slot, start, end, makeIntent(delta, attrs));
   }
   return GunyahError.ADDR_INVALID;
 }
 
-function mapBasic(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: number): number {
+function mapBasic(extent: Memextent, addrspace: Addrspace, vbase: Ipa, attrs: Attrs): GunyahError {
   const slot = extent.slots.find((s) => s.addrspace === undefined);
   if (slot === undefined) return GunyahError.MEMEXTENT_MAPPINGS_FULL;
   if (vbase + extent.size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
@@ -121,10 +138,10 @@ function mapSparse(
   extent: Memextent,
   addrspace: Addrspace,
   vbase: Ipa,
-  offset: number,
-  size: number,
-  attrs: number,
-): number {
+  offset: ExtentOffset,
+  size: ByteSize,
+  attrs: Attrs,
+): GunyahError {
   if (vbase + size > IPA_LIMIT) return GunyahError.ADDR_INVALID;
   const start = (extent.physBase + offset) / PAGE_SIZE;
   const end = start + size / PAGE_SIZE;
@@ -140,7 +157,14 @@ function mapSparse(
 }
 
 /** Write the intent of [start, end) and make the translations of what the extent owns. */
-function record(extent: Memextent, slot: MappingSlot, start: number, end: number, vbase: Ipa, attrs: number): number {
+function record(
+  extent: Memextent,
+  slot: MappingSlot,
+  start: number,
+  end: number,
+  vbase: Ipa,
+  attrs: Attrs,
+): GunyahError {
   slot.set(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
   const error = translate(extent, slot, start, end, vbase - start * PAGE_SIZE, attrs);
   if (error !== GunyahError.OK) {
@@ -156,8 +180,8 @@ function translate(
   start: number,
   end: number,
   distance: number,
-  attrs: number,
-): number {
+  attrs: Attrs,
+): GunyahError {
   const stage2 = slot.addrspace?.stage2;
   if (stage2 === undefined) return GunyahError.OK;
   const { memdb } = extent.core;
@@ -165,7 +189,7 @@ function translate(
     if (memdb.ownerOfPage(start) !== extent.id) return GunyahError.OK;
     return stage2.map(start * PAGE_SIZE + distance, PAGE_SIZE, start * PAGE_SIZE, attrs);
   }
-  let error: number = GunyahError.OK;
+  let error: GunyahError = GunyahError.OK;
   let failedAt = 0;
   memdb.walk(extent.id, start * PAGE_SIZE, (end - start) * PAGE_SIZE, (pa, size) => {
     error = stage2.map(pa + distance, size, pa, attrs);
@@ -182,11 +206,11 @@ function translate(
   return error;
 }
 
-function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: Intent): number {
+function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: Intent): GunyahError {
   return record(extent, slot, start, end, (start + intentDelta(intent)) * PAGE_SIZE, attrsOfIntent(intent));
 }
 
-function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: number, size: number): number {
+function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: ExtentOffset, size: ByteSize): GunyahError {
   const start = (extent.physBase + offset) / PAGE_SIZE;
   const end = start + size / PAGE_SIZE;
   const delta = vbase / PAGE_SIZE - start;

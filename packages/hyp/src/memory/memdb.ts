@@ -55,7 +55,7 @@ export class Memdb {
    * First entry for a range. @param pa @param size page-aligned, bytes
    * @returns GunyahError: MEMDB_NOT_OWNER when part of it has an owner
    */
-  insert(pa: Pa, size: number, owner: OwnerId): number {
+  insert(pa: Pa, size: number, owner: OwnerId): GunyahError {
     return this.update(pa, size, owner, 0);
   }
 
@@ -63,7 +63,7 @@ export class Memdb {
    * Move a range from one owner to another, all or nothing.
    * @returns GunyahError: MEMDB_NOT_OWNER when `from` does not own all of it
    */
-  update(pa: Pa, size: number, to: OwnerId, from: OwnerId): number {
+  update(pa: Pa, size: number, to: OwnerId, from: OwnerId): GunyahError {
     const start = pa / PAGE_SIZE;
     const end = start + size / PAGE_SIZE;
     if (!this.#owns(start, end, from)) return GunyahError.MEMDB_NOT_OWNER;

@@ -12,7 +12,7 @@ import { HypObject } from "../object/object.ts";
 import type { OwnershipJournal } from "../ownership/journal.ts";
 import type { Partition } from "../partition/partition.ts";
 import type { Vdevice } from "../vcpu/address-space.ts";
-import { type Intent, IntentMap, intentDelta } from "./intent.ts";
+import { type Attrs, type Intent, IntentMap, intentDelta, isWithin, memtypeOf } from "./intent.ts";
 import { applyAll, inheritMappings, transferMappings } from "./transfer.ts";
 
 /** Address spaces (or overlapping views of one) in which an extent can be mapped at a time. */
@@ -120,19 +120,17 @@ export class Memextent extends HypObject {
   }
 
   /** Whether a mapping with these attributes (form of an intent) stays within what the extent allows. */
-  allows(attrs: number): boolean {
-    const user = attrs & 7;
-    const kernel = (attrs >>> 3) & 7;
-    return (user & ~this.access) === 0 && (kernel & ~this.access) === 0 && allowsMemtype(this.memtype, attrs >>> 6);
+  allows(attrs: Attrs): boolean {
+    return isWithin(attrs, this.access) && allowsMemtype(this.memtype, memtypeOf(attrs));
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     const error = this.parent === undefined ? this.#activateRoot() : this.#activateDerived(this.parent);
     this.#wasActive = error === GunyahError.OK;
     return error;
   }
 
-  #activateRoot(): number {
+  #activateRoot(): GunyahError {
     if (this.size === 0) return GunyahError.OBJECT_CONFIG;
     const { memdb } = this.core;
     if (this.#isDevice) return memdb.insert(this.physBase, this.size, this.id);
@@ -140,7 +138,7 @@ export class Memextent extends HypObject {
     return memdb.update(this.physBase, this.size, this.id, (this.partition as Partition).id);
   }
 
-  #activateDerived(parent: Memextent): number {
+  #activateDerived(parent: Memextent): GunyahError {
     if (parent.memtype === MemextentMemtype.CACHED) return GunyahError.OBJECT_CONFIG;
     if (parent.memtype !== MemextentMemtype.ANY && parent.memtype !== this.memtype) return GunyahError.ARGUMENT_INVALID;
     if (parent.attachedSize !== 0) return GunyahError.BUSY;

@@ -5,6 +5,7 @@
 
 import { Access, GunyahError, MemextentMemtype } from "@gunyah-ts/abi";
 import { PAGE_SIZE } from "@gunyah-ts/kernel";
+import type { ByteSize, ExtentOffset } from "../hypercall/arguments.ts";
 import type { Memextent } from "./memextent.ts";
 
 const WRAP = 2 ** 64;
@@ -14,7 +15,7 @@ const WRAP = 2 ** 64;
  * @param zero whether to zero it; cleaning and flushing change nothing here, because the model's caches are coherent
  * @returns GunyahError: DENIED (device memory or no write access), ARGUMENT_ALIGNMENT, ARGUMENT_INVALID, ARGUMENT_SIZE
  */
-export function cleanRange(extent: Memextent, offset: number, size: number, zero: boolean): number {
+export function cleanRange(extent: Memextent, offset: ExtentOffset, size: ByteSize, zero: boolean): GunyahError {
   if (extent.memtype === MemextentMemtype.DEVICE || (extent.access & Access.W) === 0) return GunyahError.DENIED;
   if (offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) return GunyahError.ARGUMENT_ALIGNMENT;
   const phys = extent.physBase + offset;

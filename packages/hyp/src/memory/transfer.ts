@@ -7,11 +7,11 @@
 
 import { GunyahError } from "@gunyah-ts/abi";
 import { bug, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
-import { attrsOfIntent, type Intent, intentDelta, makeIntent } from "./intent.ts";
+import { attrsOfIntent, type Intent, intentDelta, makeIntent, restrict } from "./intent.ts";
 import type { MappingSlot, Memextent } from "./memextent.ts";
 
 /** Make (`map`) or take away what an intent says for [start, end), physical page numbers. @returns GunyahError */
-function apply(slot: MappingSlot, start: number, end: number, intent: Intent, map: boolean): number {
+function apply(slot: MappingSlot, start: number, end: number, intent: Intent, map: boolean): GunyahError {
   const stage2 = slot.addrspace?.stage2;
   if (stage2 === undefined) return GunyahError.OK;
   const ipa = (start + intentDelta(intent)) * PAGE_SIZE;
@@ -36,7 +36,7 @@ function intentOf(slot: MappingSlot | undefined, page: number): Intent {
  * Make or take away every translation of a range that the extent owns.
  * @returns GunyahError: NOMEM; what was made is taken away again
  */
-export function applyAll(extent: Memextent, pa: Pa, size: number, map: boolean): number {
+export function applyAll(extent: Memextent, pa: Pa, size: number, map: boolean): GunyahError {
   const first = pa / PAGE_SIZE;
   const end = first + size / PAGE_SIZE;
   for (let page = first; page < end; ) {
@@ -67,7 +67,13 @@ function wanted(slots: readonly MappingSlot[], slot: MappingSlot, intent: Intent
  * @param mustSucceed when memory for tables runs out, leave the rest of the range unmapped instead of going back
  * @returns GunyahError: NOMEM, with the translations as they were
  */
-export function transferMappings(from: Memextent, to: Memextent, pa: Pa, size: number, mustSucceed = false): number {
+export function transferMappings(
+  from: Memextent,
+  to: Memextent,
+  pa: Pa,
+  size: number,
+  mustSucceed = false,
+): GunyahError {
   const first = pa / PAGE_SIZE;
   const end = first + size / PAGE_SIZE;
   for (let page = first; page < end; ) {
@@ -96,8 +102,7 @@ export function transferMappings(from: Memextent, to: Memextent, pa: Pa, size: n
 
 /** Access of an intent cut down to what an extent allows. */
 function masked(intent: Intent, access: number): Intent {
-  const attrs = attrsOfIntent(intent);
-  return makeIntent(intentDelta(intent), attrs & (access | (access << 3) | (15 << 6)));
+  return makeIntent(intentDelta(intent), restrict(attrsOfIntent(intent), access));
 }
 
 /**
@@ -105,7 +110,7 @@ function masked(intent: Intent, access: number): Intent {
  * @param takes the child owns its range already, so changed mappings apply now
  * @returns GunyahError: DENIED when a basic child's range is not mapped as one piece, NOMEM
  */
-export function inheritMappings(parent: Memextent, child: Memextent, takes: boolean): number {
+export function inheritMappings(parent: Memextent, child: Memextent, takes: boolean): GunyahError {
   const { start, end } = child.pageRange;
   let changed = false;
   for (const [i, source] of parent.slots.entries()) {

@@ -7,11 +7,11 @@ import type { HypercallTable } from "../hypercall/table.ts";
 
 /** X0 API information, X1-X3 feature flags. The one call without an error slot. */
 export function addIdentifyCall(table: HypercallTable): void {
-  table.add(Hypercall.hypervisor_identify, (_caller, r) => {
-    r.x[0] = QEMU_API_INFO;
-    r.x[1] = QEMU_API_FLAGS0;
-    r.x[2] = 0n;
-    r.x[3] = 0n;
+  table.add(Hypercall.hypervisor_identify, (_caller, _args, results) => {
+    results.api_info.value = QEMU_API_INFO;
+    results.flags0.value = QEMU_API_FLAGS0;
+    results.flags1.value = 0n;
+    results.flags2.value = 0n;
     return GunyahError.OK;
   });
 }

@@ -19,14 +19,13 @@ interface Window {
   reads: number;
 }
 
-/** X1 bytes. Results: X1-X4, 32 bits each. */
 export function addPrngCall(core: HypCore): void {
   const windows = new WeakMap<Caller, Window>();
   const bytes = new Uint8Array(MAX_BYTES);
   const words = new DataView(bytes.buffer);
   const ticks = Math.ceil(WINDOW_SECONDS * core.clock.frequencyHz);
-  core.hypercalls.add(Hypercall.prng_get_entropy, (caller, r) => {
-    const size = r.num(1);
+  core.hypercalls.add(Hypercall.prng_get_entropy, (caller, args, results) => {
+    const size = args.num_bytes;
     if (size === 0 || size > MAX_BYTES) return GunyahError.ARGUMENT_SIZE;
     if (size % 4 !== 0) return GunyahError.ARGUMENT_ALIGNMENT;
     const now = core.clock.now();
@@ -36,7 +35,10 @@ export function addPrngCall(core: HypCore): void {
     else window.reads++;
     bytes.fill(0);
     core.entropy.fill(bytes.subarray(0, size));
-    for (let i = 0; i < 4; i++) r.set(1 + i, words.getUint32(4 * i, true));
+    results.data0 = words.getUint32(0, true);
+    results.data1 = words.getUint32(4, true);
+    results.data2 = words.getUint32(8, true);
+    results.data3 = words.getUint32(12, true);
     return GunyahError.OK;
   });
 }

@@ -10,14 +10,14 @@ import type { HypercallTable } from "../hypercall/table.ts";
 /** ERROR (bit 0), DEBUG (1) and INFO (6) are what the public interface names. Source: hyp/interfaces/trace/trace.tc */
 export const TRACE_CLASSES = 0b100_0011n;
 
-/** X1 set, X2 clear; a bit in both ends up set. Result: X1 all flags. */
+/** A bit that is both set and cleared ends up set. */
 export function addTraceCall(table: HypercallTable): void {
   let flags = 1n;
-  table.add(Hypercall.trace_update_class_flags, (_caller, r) => {
-    const set = (r.x[1] as bigint) & TRACE_CLASSES;
-    const clear = (r.x[2] as bigint) & TRACE_CLASSES;
+  table.add(Hypercall.trace_update_class_flags, (_caller, args, results) => {
+    const set = args.set_flags.value & TRACE_CLASSES;
+    const clear = args.clear_flags.value & TRACE_CLASSES;
     flags = (flags & ~clear) | set;
-    r.x[1] = flags;
+    results.flags.value = flags;
     return GunyahError.OK;
   });
 }

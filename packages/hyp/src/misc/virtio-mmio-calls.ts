@@ -2,9 +2,16 @@
  * Hypercalls of virtio-mmio. Source: gunyah-hypervisor hyp/vm/virtio_mmio/src/hypercalls.c; hyp/vm/virtio_input
  */
 
-import { GunyahError, Hypercall, MemextentRight, OBJECT_ACTIVATE, VicRight, VirtioMmioRight } from "@gunyah-ts/abi";
-import type { Caller } from "../hypercall/caller.ts";
-import type { Registers } from "../hypercall/registers.ts";
+import {
+  GunyahError,
+  Hypercall,
+  type HypercallDefinition,
+  MemextentRight,
+  OBJECT_ACTIVATE,
+  VicRight,
+  VirtioMmioRight,
+} from "@gunyah-ts/abi";
+import type { Arguments, CapArgument, Results } from "../hypercall/arguments.ts";
 import type { HypercallHandler, HypercallTable } from "../hypercall/table.ts";
 import { Memextent } from "../memory/memextent.ts";
 import { VIC } from "../object/kinds.ts";
@@ -19,18 +26,18 @@ type SourceOf = (device: VirtioMmio) => VirqSource;
 const AT_BACKEND: SourceOf = (device) => device.frontendSource;
 const AT_FRONTEND: SourceOf = (device) => device.backendSource;
 
-function bind(right: number, source: SourceOf): HypercallHandler {
-  return (caller, r) => {
-    const device = caller.cspace.lookup(r, 1, VirtioMmio, right);
+function bind(right: number, source: SourceOf): HypercallHandler<typeof Hypercall.virtio_mmio_backend_bind_virq> {
+  return (caller, args) => {
+    const device = caller.cspace.lookup(args.virtio_mmio, VirtioMmio, right);
     if (typeof device === "number") return device;
-    const vic = caller.cspace.lookup(r, 2, VIC, VicRight.BIND_SOURCE);
-    return typeof vic === "number" ? vic : vic.bindShared(source(device), r.low(3));
+    const vic = caller.cspace.lookup(args.vic, VIC, VicRight.BIND_SOURCE);
+    return typeof vic === "number" ? vic : vic.bindShared(source(device), args.virq_info);
   };
 }
 
-function unbind(right: number, source: SourceOf): HypercallHandler {
-  return (caller, r) => {
-    const device = caller.cspace.lookup(r, 1, VirtioMmio, right);
+function unbind(right: number, source: SourceOf): HypercallHandler<typeof Hypercall.virtio_mmio_backend_unbind_virq> {
+  return (caller, args) => {
+    const device = caller.cspace.lookup(args.virtio_mmio, VirtioMmio, right);
     if (typeof device === "number") return device;
     source(device).unbind();
     return GunyahError.OK;
@@ -38,22 +45,31 @@ function unbind(right: number, source: SourceOf): HypercallHandler {
 }
 
 /** A call on an active device whose capability has a right. */
-function on(right: number, act: (device: VirtioMmio, r: Registers, caller: Caller) => number): HypercallHandler {
-  return (caller, r) => {
-    const device = caller.cspace.lookup(r, 1, VirtioMmio, right);
-    return typeof device === "number" ? device : act(device, r, caller);
+function on<D extends HypercallDefinition>(
+  right: number,
+  act: (device: VirtioMmio, args: Arguments<D>, results: Results<D>) => GunyahError,
+): HypercallHandler<D> {
+  return (caller, args, results) => {
+    // Every definition that comes here names its device so.
+    const { virtio_mmio } = args as unknown as { readonly virtio_mmio: CapArgument<"virtio_mmio"> };
+    const device = caller.cspace.lookup(virtio_mmio, VirtioMmio, right);
+    return typeof device === "number" ? device : act(device, args, results);
   };
 }
 
 export function addVirtioMmioCalls(table: HypercallTable): void {
   const { BIND_BACKEND_VIRQ, BIND_FRONTEND_VIRQ, ASSERT_VIRQ, CONFIG } = VirtioMmioRight;
-  table.add(Hypercall.virtio_mmio_configure, (caller, r) => {
-    const extent = caller.cspace.lookup(r, 2, Memextent, MemextentRight.ATTACH);
+  table.add(Hypercall.virtio_mmio_configure, (caller, args) => {
+    const extent = caller.cspace.lookup(args.memextent, Memextent, MemextentRight.ATTACH);
     if (typeof extent === "number") return extent;
-    const device = caller.cspace.lookupForConfigure(r, 1, VirtioMmio, OBJECT_ACTIVATE);
+    const device = caller.cspace.lookupForConfigure(args.virtio_mmio, VirtioMmio, OBJECT_ACTIVATE);
     if (typeof device === "number") return device;
     if (!device.isInit) return GunyahError.OBJECT_STATE;
-    return device.configure(extent, r.low(3), (r.low(4) & VALID_DEVICE_TYPE) === 0 ? undefined : r.low(5));
+    return device.configure(
+      extent,
+      args.vqs_num,
+      (args.flags & VALID_DEVICE_TYPE) === 0 ? undefined : args.device_type,
+    );
   });
   table.add(Hypercall.virtio_mmio_backend_bind_virq, bind(BIND_BACKEND_VIRQ, AT_BACKEND));
   table.add(Hypercall.virtio_mmio_backend_unbind_virq, unbind(BIND_BACKEND_VIRQ, AT_BACKEND));
@@ -61,49 +77,49 @@ export function addVirtioMmioCalls(table: HypercallTable): void {
   table.add(Hypercall.virtio_mmio_frontend_unbind_virq, unbind(BIND_FRONTEND_VIRQ, AT_FRONTEND));
   table.add(
     Hypercall.virtio_mmio_backend_assert_virq,
-    on(ASSERT_VIRQ, (device, r) => device.assertInterrupt(r.low(2))),
+    on(ASSERT_VIRQ, (device, args) => device.assertInterrupt(args.interrupt_status)),
   );
   table.add(
     Hypercall.virtio_mmio_backend_set_dev_features,
-    on(CONFIG, (device, r) => device.setDeviceFeatures(r.low(2), r.low(3))),
+    on(CONFIG, (device, args) => device.setDeviceFeatures(args.sel, args.dev_feat)),
   );
   table.add(
     Hypercall.virtio_mmio_backend_set_queue_num_max,
-    on(CONFIG, (device, r) => {
-      const queue = device.queue(r.low(2));
+    on(CONFIG, (device, args) => {
+      const queue = device.queue(args.queue_sel);
       if (queue === undefined) return GunyahError.ARGUMENT_INVALID;
-      queue.numMax = r.low(3);
+      queue.numMax = args.queue_num_max;
       return GunyahError.OK;
     }),
   );
   table.add(
     Hypercall.virtio_mmio_backend_get_drv_features,
-    on(CONFIG, (device, r) => {
-      const features = device.driverFeatures(r.low(2));
+    on(CONFIG, (device, args, results) => {
+      const features = device.driverFeatures(args.sel);
       if (features < 0) return GunyahError.ARGUMENT_INVALID;
-      r.set(1, features);
+      results.drv_feat = features;
       return GunyahError.OK;
     }),
   );
   table.add(
     Hypercall.virtio_mmio_backend_get_queue_info,
-    on(CONFIG, (device, r) => {
-      const queue = device.queue(r.low(2));
+    on(CONFIG, (device, args, results) => {
+      const queue = device.queue(args.queue_sel);
       if (queue === undefined) return GunyahError.ARGUMENT_INVALID;
-      r.set(1, queue.num);
-      r.set(2, queue.ready);
-      setHalves(r, 3, queue.descLow, queue.descHigh);
-      setHalves(r, 4, queue.drvLow, queue.drvHigh);
-      setHalves(r, 5, queue.devLow, queue.devHigh);
+      results.queue_num = queue.num;
+      results.queue_ready = queue.ready;
+      results.queue_desc.setHalves(queue.descLow, queue.descHigh);
+      results.queue_drv.setHalves(queue.drvLow, queue.drvHigh);
+      results.queue_dev.setHalves(queue.devLow, queue.devHigh);
       return GunyahError.OK;
     }),
   );
   table.add(
     Hypercall.virtio_mmio_backend_get_notification,
-    on(CONFIG, (device, r) => {
+    on(CONFIG, (device, _args, results) => {
       const { queues, reason } = device.takeNotification();
-      r.set(1, queues);
-      r.set(2, reason);
+      results.vqs_bitmap.num = queues;
+      results.reason.num = reason;
       return GunyahError.OK;
     }),
   );
@@ -116,8 +132,8 @@ export function addVirtioMmioCalls(table: HypercallTable): void {
   );
   table.add(
     Hypercall.virtio_mmio_backend_update_status,
-    on(CONFIG, (device, r) => {
-      device.updateStatus(r.low(2));
+    on(CONFIG, (device, args) => {
+      device.updateStatus(args.status);
       return GunyahError.OK;
     }),
   );
@@ -130,9 +146,4 @@ export function addVirtioMmioCalls(table: HypercallTable): void {
     Hypercall.virtio_input_set_data,
     on(CONFIG, () => GunyahError.OBJECT_CONFIG),
   );
-}
-
-function setHalves(r: Registers, i: number, low: number, high: number): void {
-  r.w[2 * i] = low;
-  r.w[2 * i + 1] = high;
 }

@@ -97,7 +97,7 @@ export class VirtioMmio extends HypObject implements Vdevice {
    * hypervisor that this model lacks.
    * @returns GunyahError: ARGUMENT_INVALID
    */
-  configure(extent: Memextent, queues: number, deviceType: number | undefined): number {
+  configure(extent: Memextent, queues: number, deviceType: number | undefined): GunyahError {
     if (extent.isSparse || extent.size !== PAGE_SIZE || queues > VIRTIO_MMIO_MAX_VQS)
       return GunyahError.ARGUMENT_INVALID;
     if (deviceType !== undefined) return GunyahError.ARGUMENT_INVALID;
@@ -107,7 +107,7 @@ export class VirtioMmio extends HypObject implements Vdevice {
     return GunyahError.OK;
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     const extent = this.#extent;
     if (extent === undefined) return GunyahError.OBJECT_CONFIG;
     if (extent.attachedSize !== 0 || extent.children.size > 0) return GunyahError.BUSY;
@@ -157,7 +157,7 @@ export class VirtioMmio extends HypObject implements Vdevice {
   }
 
   /** Raise interrupts at the front-end. @returns GunyahError: DENIED while a reset is pending */
-  assertInterrupt(status: number): number {
+  assertInterrupt(status: number): GunyahError {
     if ((this.#read(VirtioMmioReg.STATUS) & STATUS_NEEDS_RESET) !== 0) return GunyahError.DENIED;
     this.#write(VirtioMmioReg.INTERRUPT_STATUS, (this.#read(VirtioMmioReg.INTERRUPT_STATUS) | status) >>> 0);
     this.backendSource.assert(false);
@@ -165,7 +165,7 @@ export class VirtioMmio extends HypObject implements Vdevice {
   }
 
   /** @returns GunyahError: ARGUMENT_INVALID (selector), DENIED (features that the hypervisor insists on or forbids) */
-  setDeviceFeatures(sel: number, features: number): number {
+  setDeviceFeatures(sel: number, features: number): GunyahError {
     if (sel >= FEATURE_WORDS) return GunyahError.ARGUMENT_INVALID;
     if (sel === 1) {
       if ((features & REQUIRED_FEATURES) !== REQUIRED_FEATURES) return GunyahError.DENIED;

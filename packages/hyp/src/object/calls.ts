@@ -8,14 +8,14 @@ import type { HypercallTable } from "../hypercall/table.ts";
 
 /** object_activate, object_activate_from, object_reset, object_reset_from. */
 export function addObjectCalls(table: HypercallTable): void {
-  table.add(Hypercall.object_activate, (caller, r) => {
-    const object = caller.cspace.lookupAny(r, 1, OBJECT_ACTIVATE);
+  table.add(Hypercall.object_activate, (caller, args) => {
+    const object = caller.cspace.lookupAny(args.cap, OBJECT_ACTIVATE);
     return typeof object === "number" ? object : object.activate();
   });
-  table.add(Hypercall.object_activate_from, (caller, r) => {
-    const cspace = caller.cspace.lookup(r, 1, Cspace, CspaceRight.CAP_CREATE);
+  table.add(Hypercall.object_activate_from, (caller, args) => {
+    const cspace = caller.cspace.lookup(args.cspace, Cspace, CspaceRight.CAP_CREATE);
     if (typeof cspace === "number") return cspace;
-    const object = cspace.lookupAny(r, 2, OBJECT_ACTIVATE);
+    const object = cspace.lookupAny(args.cap, OBJECT_ACTIVATE);
     return typeof object === "number" ? object : object.activate();
   });
   table.add(Hypercall.object_reset, () => GunyahError.UNIMPLEMENTED);

@@ -70,7 +70,7 @@ export abstract class HypObject {
    * @returns GunyahError: OBJECT_STATE when not INIT, else what the type says
    * Source: gunyah-hypervisor hyp/core/object_standard/templates/object.c.tmpl, object_activate
    */
-  activate(): number {
+  activate(): GunyahError {
     if (this.#state !== ObjectState.INIT) return GunyahError.OBJECT_STATE;
     const error = this.onActivate();
     this.#state = error === GunyahError.OK ? ObjectState.ACTIVE : ObjectState.FAILED;
@@ -78,7 +78,7 @@ export abstract class HypObject {
   }
 
   /** What activation does for this type. @returns GunyahError */
-  protected onActivate(): number {
+  protected onActivate(): GunyahError {
     return GunyahError.OK;
   }
   /** The last reference to an ACTIVE object went: leave every structure that others can see. */
@@ -89,6 +89,6 @@ export abstract class HypObject {
 
 /** The constructor of an object type, as lookups name it. */
 export interface ObjectClass<T extends HypObject> {
-  readonly TYPE: ObjectType;
+  readonly TYPE: T["type"];
   readonly prototype: T;
 }

@@ -4,12 +4,12 @@
 
 import { type Ipa, PAGE_SIZE, type Pa, type PageInfo } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
-import { attrsOfIntent, intentDelta } from "../memory/intent.ts";
+import { attrsOfIntent, intentDelta, kernelAccess } from "../memory/intent.ts";
 import { Memextent } from "../memory/memextent.ts";
 
 /** Access of EL1 as "rwx" with "-" for what is missing. */
 function accessName(attrs: number): string {
-  const kernel = (attrs >>> 3) & 7;
+  const kernel = kernelAccess(attrs);
   return `${(kernel & 4) === 0 ? "-" : "r"}${(kernel & 2) === 0 ? "-" : "w"}${(kernel & 1) === 0 ? "-" : "x"}`;
 }
 

@@ -7,7 +7,7 @@ import { type Ipa, type OwnershipFault, PAGE_SIZE, type Pa } from "@gunyah-ts/ke
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import type { Stage2 } from "../addrspace/stage2.ts";
 import type { HypCore } from "../core.ts";
-import { attrsOfIntent, type Intent, intentDelta } from "../memory/intent.ts";
+import { attrsOfIntent, type Intent, intentDelta, isWithin } from "../memory/intent.ts";
 import { Memextent } from "../memory/memextent.ts";
 
 /** Names of the rules, as `OwnershipFault.rule` reports them. */
@@ -83,8 +83,7 @@ export function checkTranslation(
     const slot = extent.slots.find((s) => s.addrspace === addrspace && hasDelta(s.intents.get(page), delta));
     if (slot === undefined)
       return fault(page * PAGE_SIZE, OwnershipRule.NO_INTENT, `${where(addrspace, at)}, owner memextent ${extent.id}`);
-    if (((attrs | (attrs >>> 3)) & 7 & ~extent.access) !== 0)
-      return fault(page * PAGE_SIZE, OwnershipRule.ACCESS, where(addrspace, at));
+    if (!isWithin(attrs, extent.access)) return fault(page * PAGE_SIZE, OwnershipRule.ACCESS, where(addrspace, at));
     page = slot.intents.runEnd(page, core.memdb.runEnd(page, end));
   }
   return undefined;

@@ -8,12 +8,12 @@ import { Cspace } from "../cspace/cspace.ts";
 import type { HypercallHandler } from "../hypercall/table.ts";
 import { Partition } from "./partition.ts";
 
-/** X1 partition, X2 capability space that gets the new object's master capability. X1 = its id. */
-function create(core: HypCore, type: ObjectType): HypercallHandler {
-  return (caller, r) => {
-    const partition = caller.cspace.lookup(r, 1, Partition, PartitionRight.OBJECT_CREATE);
+/** The capability space of the call gets the new object's master capability. */
+function create(core: HypCore, type: ObjectType): HypercallHandler<typeof Hypercall.partition_create_cspace> {
+  return (caller, args, results) => {
+    const partition = caller.cspace.lookup(args.partition, Partition, PartitionRight.OBJECT_CREATE);
     if (typeof partition === "number") return partition;
-    const cspace = caller.cspace.lookup(r, 2, Cspace, CspaceRight.CAP_CREATE);
+    const cspace = caller.cspace.lookup(args.cspace, Cspace, CspaceRight.CAP_CREATE);
     if (typeof cspace === "number") return cspace;
     const object = core.create(type, partition);
     if (typeof object === "number") return object;
@@ -22,7 +22,7 @@ function create(core: HypCore, type: ObjectType): HypercallHandler {
       object.release();
       return cap;
     }
-    r.x[1] = cap;
+    results.new_cap.value = cap;
     return GunyahError.OK;
   };
 }

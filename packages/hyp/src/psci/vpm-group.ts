@@ -35,7 +35,7 @@ export class VpmGroup extends HypObject {
   }
 
   /** A vCPU of the group becomes ACTIVE. @returns GunyahError: DENIED when the index has one */
-  join(vcpu: Vcpu, index: number): number {
+  join(vcpu: Vcpu, index: number): GunyahError {
     if (this.#vcpus[index] !== undefined) return GunyahError.DENIED;
     this.#vcpus[index] = vcpu;
     return GunyahError.OK;

@@ -4,20 +4,27 @@
  */
 
 import { GunyahError, VcpuResumeAction, VcpuRunState } from "@gunyah-ts/abi";
-import type { Registers } from "../hypercall/registers.ts";
+import type { RegisterWord } from "../hypercall/registers.ts";
 import { completeRead, completeWrite, refuseAccess } from "../trap/abort.ts";
 import { Block } from "./block.ts";
 import { PeEngine } from "./pe-engine.ts";
 import type { RunReport, Vcpu } from "./vcpu.ts";
 
 /**
- * Resume `vcpu` with the data in X2-X4, execute it for a quantum at most, and report.
+ * Resume `vcpu` with what its proxy found, execute it for a quantum at most, and report.
  *
+ * @param value resume_data_0: what a read gets @param action resume_data_1, see `VcpuResumeAction`
  * @returns GunyahError: BUSY when it is not blocked by "needs vcpu_run"; ARGUMENT_INVALID for an unknown action
  */
-export function runVcpu(caller: Vcpu, vcpu: Vcpu, r: Registers, report: RunReport): number {
+export function runVcpu(
+  caller: Vcpu,
+  vcpu: Vcpu,
+  value: RegisterWord,
+  action: RegisterWord,
+  report: RunReport,
+): number {
   if ((vcpu.blocks & Block.VCPU_RUN) === 0 || vcpu.isExecuting) return GunyahError.BUSY;
-  const error = resume(vcpu, r);
+  const error = resume(vcpu, value, action.num);
   if (error !== GunyahError.OK) return error;
   vcpu.clearBlock(Block.VCPU_RUN);
   if (vcpu.isRunnable) {
@@ -56,11 +63,10 @@ function execute(caller: Vcpu, vcpu: Vcpu): void {
 }
 
 /** What the proxy did about the last report. */
-function resume(vcpu: Vcpu, r: Registers): number {
+function resume(vcpu: Vcpu, value: RegisterWord, action: number): number {
   const { access, engine } = vcpu;
   if (access === undefined || !(engine instanceof PeEngine)) return GunyahError.OK;
   const state = vcpu.lastRunState;
-  const action = r.num(3);
   switch (state) {
     case VcpuRunState.ADDRSPACE_VMMIO_READ:
     case VcpuRunState.ADDRSPACE_VMMIO_WRITE:
@@ -73,7 +79,7 @@ function resume(vcpu: Vcpu, r: Registers): number {
   if (action === VcpuResumeAction.FAULT) refuseAccess(engine);
   else if (action === VcpuResumeAction.EMULATE) {
     // A page fault has nothing to emulate: the access is tried again.
-    if (state === VcpuRunState.ADDRSPACE_VMMIO_READ) completeRead(engine, r.low(2), r.high(2));
+    if (state === VcpuRunState.ADDRSPACE_VMMIO_READ) completeRead(engine, value.low, value.high);
     else if (state === VcpuRunState.ADDRSPACE_VMMIO_WRITE) completeWrite(engine);
   }
   vcpu.access = undefined;

@@ -186,7 +186,7 @@ export class Vcpu extends HypObject implements Caller {
     return GunyahError.OK;
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     if (this.#cspace === undefined || this.#addrspace === undefined) return GunyahError.OBJECT_CONFIG;
     if (this.affinity >= this.runtime.scheduler.cpuCount) return GunyahError.OBJECT_CONFIG;
     if (this.vic !== undefined) {

@@ -53,7 +53,7 @@ export class VicObject extends HypObject {
     return GunyahError.OK;
   }
 
-  protected override onActivate(): number {
+  protected override onActivate(): GunyahError {
     this.#vgic = new Vgic({ maxVcpus: this.#maxVcpus, maxVirqs: this.#maxVirqs, mpidr: this.#mpidr });
     return GunyahError.OK;
   }
@@ -91,7 +91,7 @@ export class VicObject extends HypObject {
   }
 
   /** A vCPU that is attached with this index becomes ACTIVE. @returns GunyahError: BUSY when the index has one */
-  claim(vcpu: Vcpu, index: number): number {
+  claim(vcpu: Vcpu, index: number): GunyahError {
     if (this.#vcpus[index] !== undefined) return GunyahError.BUSY;
     this.#vcpus[index] = vcpu;
     return GunyahError.OK;

@@ -10,7 +10,7 @@ import type { HypercallTable } from "../hypercall/table.ts";
 
 /** Every capability that a watchdog call could name is of another type or none. */
 export function addWatchdogCalls(table: HypercallTable): void {
-  const calls: readonly Pick<HypercallDefinition, "number" | "name">[] = [
+  const calls: readonly HypercallDefinition[] = [
     Hypercall.watchdog_configure,
     Hypercall.watchdog_attach_vcpu,
     Hypercall.watchdog_bind_virq,

@@ -1,18 +1,5 @@
-import { gunyahErrorName, Hypercall, Smccc } from "@gunyah-ts/abi";
-import type { CapId, Hypercalls, Ipa, LayerError, NativeVcpu, VcpuRunResult } from "@gunyah-ts/kernel";
-
-const FID = {
-  identify: BigInt(Hypercall.hypervisor_identify.fid),
-  bellSend: BigInt(Hypercall.doorbell_send.fid),
-  bellSetMask: BigInt(Hypercall.doorbell_mask.fid),
-  msgqSend: BigInt(Hypercall.msgqueue_send.fid),
-  msgqReceive: BigInt(Hypercall.msgqueue_receive.fid),
-  map: BigInt(Hypercall.addrspace_map.fid),
-  unmap: BigInt(Hypercall.addrspace_unmap.fid),
-  donate: BigInt(Hypercall.memextent_donate.fid),
-  vcpuRun: BigInt(Hypercall.vcpu_run.fid),
-  callUid: BigInt(Smccc.VENDOR_HYP_CALL_UID),
-} as const;
+import { encodeHypercall, gunyahErrorName, Hypercall, MsgqueueSendFlag, Smccc } from "@gunyah-ts/abi";
+import type { CapId, Hypercalls, Ipa, LayerError, NativeVcpu, Pa, VcpuRunResult } from "@gunyah-ts/kernel";
 
 /** Where a hypercall may be made to fail: before it is made. @returns a GunyahError to answer instead, or 0 */
 export type HypercallFault = (name: string) => number;
@@ -50,7 +37,7 @@ export class HostHypercalls implements Hypercalls {
   callUid(): readonly [number, number, number, number] {
     const x = this.#x;
     x.fill(0n);
-    x[0] = FID.callUid;
+    x[0] = BigInt(Smccc.VENDOR_HYP_CALL_UID);
     this.#vcpu.hvc(x);
     const w = this.#w;
     return [w[0] as number, w[2] as number, w[4] as number, w[6] as number];
@@ -59,32 +46,22 @@ export class HostHypercalls implements Hypercalls {
   /** hypervisor_identify: api_info, flags0, flags1, flags2. */
   identify(): readonly [bigint, bigint, bigint, bigint] {
     const x = this.#x;
-    x.fill(0n);
-    x[0] = FID.identify;
+    encodeHypercall(x, this.#w, Hypercall.hypervisor_identify);
     this.#vcpu.hvc(x);
-    return [x[0], x[1] as bigint, x[2] as bigint, x[3] as bigint];
+    return [x[0] as bigint, x[1] as bigint, x[2] as bigint, x[3] as bigint];
   }
 
   bellSend(bell: CapId, newFlags: bigint): { readonly error: number; readonly oldFlags: bigint } {
-    const x = this.#x;
-    x[0] = FID.bellSend;
-    x[1] = bell;
-    x[2] = newFlags;
-    x[3] = 0n;
+    encodeHypercall(this.#x, this.#w, Hypercall.doorbell_send, bell, newFlags);
     const result = this.#bell;
     result.error = this.#call("bell_send", bell);
-    result.oldFlags = x[1] as bigint;
+    result.oldFlags = this.#x[1] as bigint;
     this.#after();
     return result;
   }
 
   bellSetMask(bell: CapId, enableMask: bigint, ackMask: bigint): { readonly error: number } {
-    const x = this.#x;
-    x[0] = FID.bellSetMask;
-    x[1] = bell;
-    x[2] = enableMask;
-    x[3] = ackMask;
-    x[4] = 0n;
+    encodeHypercall(this.#x, this.#w, Hypercall.doorbell_mask, bell, enableMask, ackMask);
     const error = this.#call("bell_set_mask", bell);
     this.#after();
     return { error };
@@ -92,13 +69,9 @@ export class HostHypercalls implements Hypercalls {
 
   /** msgq_send. `ready`: the queue is not full after it. The result object is reused. */
   msgqSend(queue: CapId, size: number, buffer: Ipa, push: boolean): { error: number; ready: boolean } {
-    const x = this.#x;
-    x[0] = FID.msgqSend;
-    x[1] = queue;
-    x[2] = BigInt(size);
-    x[3] = BigInt(buffer);
-    x[4] = push ? 1n : 0n;
-    x[5] = 0n;
+    const flags = push ? MsgqueueSendFlag.PUSH : 0;
+    // The driver's memory is mapped 1:1.
+    encodeHypercall(this.#x, this.#w, Hypercall.msgqueue_send, queue, size, buffer as number, flags);
     const result = this.#sent;
     result.error = this.#call("msgq_send", queue);
     result.ready = result.error === 0 && this.#w[2] !== 0;
@@ -108,12 +81,7 @@ export class HostHypercalls implements Hypercalls {
 
   /** msgq_recv. `ready`: more messages wait. The result object is reused. */
   msgqReceive(queue: CapId, buffer: Ipa, maxSize: number): { error: number; size: number; ready: boolean } {
-    const x = this.#x;
-    x[0] = FID.msgqReceive;
-    x[1] = queue;
-    x[2] = BigInt(buffer);
-    x[3] = BigInt(maxSize);
-    x[4] = 0n;
+    encodeHypercall(this.#x, this.#w, Hypercall.msgqueue_receive, queue, buffer as number, maxSize);
     const result = this.#received;
     result.error = this.#call("msgq_recv", queue);
     result.size = result.error === 0 ? (this.#w[2] as number) : 0;
@@ -122,64 +90,34 @@ export class HostHypercalls implements Hypercalls {
     return result;
   }
 
-  /** addrspace_map. `offset` and `size` in bytes. @returns GunyahError */
+  /** addrspace_map. The extents of a VM are based at 0, so an offset in one is a physical address. @returns GunyahError */
   addrspaceMap(
     addrspace: CapId,
     extent: CapId,
     gpa: Ipa,
     attrs: number,
     flags: number,
-    offset: number,
+    offset: Pa,
     size: number,
   ): number {
-    const x = this.#x;
-    x[0] = FID.map;
-    x[1] = addrspace;
-    x[2] = extent;
-    x[3] = BigInt(gpa);
-    x[4] = BigInt(attrs);
-    x[5] = BigInt(flags);
-    x[6] = BigInt(offset);
-    x[7] = BigInt(size);
-    x[8] = 0n;
+    encodeHypercall(this.#x, this.#w, Hypercall.addrspace_map, addrspace, extent, gpa, attrs, flags, offset, size);
     return this.#plain("addrspace_map", addrspace);
   }
 
   /** addrspace_unmap. @returns GunyahError */
-  addrspaceUnmap(addrspace: CapId, extent: CapId, gpa: Ipa, flags: number, offset: number, size: number): number {
-    const x = this.#x;
-    x[0] = FID.unmap;
-    x[1] = addrspace;
-    x[2] = extent;
-    x[3] = BigInt(gpa);
-    x[4] = BigInt(flags);
-    x[5] = BigInt(offset);
-    x[6] = BigInt(size);
-    x[7] = 0n;
+  addrspaceUnmap(addrspace: CapId, extent: CapId, gpa: Ipa, flags: number, offset: Pa, size: number): number {
+    encodeHypercall(this.#x, this.#w, Hypercall.addrspace_unmap, addrspace, extent, gpa, flags, offset, size);
     return this.#plain("addrspace_unmap", addrspace);
   }
 
   /** memextent_donate. @returns GunyahError */
-  memextentDonate(options: number, from: CapId, to: CapId, offset: number, size: number): number {
-    const x = this.#x;
-    x[0] = FID.donate;
-    x[1] = BigInt(options);
-    x[2] = from;
-    x[3] = to;
-    x[4] = BigInt(offset);
-    x[5] = BigInt(size);
-    x[6] = 0n;
+  memextentDonate(options: number, from: CapId, to: CapId, offset: Pa, size: number): number {
+    encodeHypercall(this.#x, this.#w, Hypercall.memextent_donate, options, from, to, offset, size);
     return this.#plain("memextent_donate", from);
   }
 
   vcpuRun(vcpu: CapId, resume0: bigint, resume1: bigint, resume2: bigint): VcpuRunResult {
-    const x = this.#x;
-    x[0] = FID.vcpuRun;
-    x[1] = vcpu;
-    x[2] = resume0;
-    x[3] = resume1;
-    x[4] = resume2;
-    x[5] = 0n;
+    encodeHypercall(this.#x, this.#w, Hypercall.vcpu_run, vcpu, resume0, resume1, resume2);
     const result = this.#run;
     result.error = this.#call("vcpu_run", vcpu);
     result.latch();
