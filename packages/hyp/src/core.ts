@@ -160,7 +160,10 @@ export class HypCore {
     return extent;
   }
 
-  /** A sparse extent of device memory [base, base + size), which must lie outside DRAM, ACTIVE and owning it. */
+  /**
+   * A sparse extent of device memory [base, base + size), which must lie outside DRAM, ACTIVE and owning it.
+   * Differs: there the RM makes it, as the extent of DRAM.
+   */
   createDeviceMemextent(base: Pa, size: number): Memextent {
     return this.#bootExtent(base, size, MemextentMemtype.DEVICE, true);
   }

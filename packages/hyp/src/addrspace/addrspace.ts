@@ -162,6 +162,7 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
 
   /**
    * Let faults in a range end `vcpu_run` with ADDRSPACE_PAGE_FAULT.
+   * Differs: the December 2023 source has no such exit; Linux v15 does, and by which call the RM asks for it is not public.
    * @returns GunyahError, as `addVmmioRange`
    */
   addDemandPagedRange(base: Ipa, size: number): GunyahError {

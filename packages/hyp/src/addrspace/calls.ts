@@ -30,6 +30,7 @@ import { IPA_LIMIT } from "./stage2.ts";
 
 const WRAP = 2 ** 64;
 const MAP_ATTRS_RESERVED = ~MapAttrs.mask;
+/** Differs: PRIVATE and VMMIO came with Linux v15. They are accepted and change nothing, because an extent is one or the other. */
 const MAP_FLAGS_RESERVED = ~MapFlags.mask;
 const ACCESS_ATTRS_RESERVED = ~AccessAttrs.mask;
 

@@ -1,6 +1,8 @@
 /**
  * A stage-2 translation table in the carve-out: 36-bit IPA, 4 KiB granule, walk from level 1, pages at level 3 and
  * 2 MiB blocks at level 2.
+ * Differs: no blocks at level 1 and no contiguous hint, which the source makes where they fit: no VM here has a GiB in one
+ * piece.
  * Source: DDI 0487 K.a D8.2 (translation process), D8.14 (TLB maintenance, break-before-make);
  * gunyah-hypervisor hyp/mem/pgtable/armv8/src/pgtable.c; config/platform/qemu.conf (36-bit VM address space)
  */

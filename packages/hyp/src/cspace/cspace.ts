@@ -17,7 +17,7 @@ import { CapIdCodec } from "./cap-id.ts";
 const SLOTS_PER_TABLE = 62;
 /** First-level entries that fit the 2048 bytes of a space beside its header. */
 const TABLES = 224;
-/** Most capabilities that one space can hold. */
+/** Most capabilities that one space can hold. Differs: near the source's number, which follows from its structure sizes. */
 export const CSPACE_MAX_CAPS = SLOTS_PER_TABLE * TABLES;
 const TABLE_BYTES = 2048;
 

@@ -59,7 +59,9 @@ export class Doorbell extends HypObject {
   }
 
   /**
-   * Clear flags. A level interrupt whose condition this ends goes away when it is next checked.
+   * Clear flags. A pending level whose condition this ends is withdrawn at once.
+   * Differs: the source leaves that to the next look at the condition, before delivery; the model's list registers are
+   * read back where they are looked at, so both show a guest the same.
    * @returns GunyahError: ARGUMENT_INVALID for an empty mask
    * Source: doorbell_receive
    */

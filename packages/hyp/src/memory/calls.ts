@@ -43,6 +43,7 @@ function modify(caller: Caller, args: Arguments<typeof Hypercall.memextent_modif
     case MemextentModifyOp.CACHE_CLEAN_RANGE:
     case MemextentModifyOp.CACHE_FLUSH_RANGE:
       return sync ? GunyahError.ARGUMENT_INVALID : cleanRange(extent, args.offset, args.size, false);
+    // Differs: SYNC_ALL and NO_SYNC are checked and change nothing, because no grace period is left open.
     case MemextentModifyOp.SYNC_ALL:
       return sync ? GunyahError.OK : GunyahError.ARGUMENT_INVALID;
     default:

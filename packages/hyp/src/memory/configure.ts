@@ -25,7 +25,7 @@ function parseAttrs(word: number): { access: number; memtype: number; type: numb
   const attrs = MemextentAttrs.unpack(word);
   if (attrs.append !== 0) return undefined;
   if (attrs.type !== MemextentType.BASIC && attrs.type !== MemextentType.SPARSE) return undefined;
-  // CACHED needs forced write-back at stage 2, which this platform lacks.
+  // Differs: CACHED needs forced write-back at stage 2 (FEAT_S2FWB), which the CPU backend lacks.
   if (attrs.memtype === MemextentMemtype.CACHED) return undefined;
   // 3 (write and execute without read) is not an access that exists.
   if (attrs.access === Access.NONE || attrs.access === 3) return undefined;

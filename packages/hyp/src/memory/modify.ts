@@ -12,7 +12,8 @@ const WRAP = 2 ** 64;
 
 /**
  * Visit what the extent owns of [offset, offset + size), bytes.
- * @param zero whether to zero it; cleaning and flushing change nothing here, because the model's caches are coherent
+ * Differs: cleaning and flushing change nothing, because memory of the model is coherent.
+ * @param zero whether to zero it
  * @returns GunyahError: DENIED (device memory or no write access), ARGUMENT_ALIGNMENT, ARGUMENT_INVALID, ARGUMENT_SIZE
  */
 export function cleanRange(extent: Memextent, offset: ExtentOffset, size: ByteSize, zero: boolean): GunyahError {

@@ -1,5 +1,6 @@
 /**
  * prng_get_entropy: up to 128 random bits, four times in 33 ms for each vCPU.
+ * Differs: the bits are the machine's `Entropy`, not a hardware generator's; the window counts the machine's clock.
  * Source: gunyah-hypervisor hyp/misc/prng_hw/src/prng_api.c
  */
 

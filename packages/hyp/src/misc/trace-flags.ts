@@ -1,6 +1,7 @@
 /**
  * trace_update_class_flags: which classes the hypervisor's own trace records. The flags are state that reads back;
  * the model's trace is the `Trace` contract and records everything that someone listens to.
+ * Differs: the flags have no other effect.
  * Source: gunyah-hypervisor hyp/misc/trace_standard/src/hypercalls.c, trace.c
  */
 

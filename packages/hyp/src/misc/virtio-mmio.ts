@@ -93,8 +93,8 @@ export class VirtioMmio extends HypObject implements Vdevice {
   }
 
   /**
-   * @param deviceType undefined: not given. Device types with a configuration space of their own are modules of the
-   * hypervisor that this model lacks.
+   * Differs: device types with a configuration space of their own (virtio-input) are modules that this model lacks.
+   * @param deviceType undefined: not given
    * @returns GunyahError: ARGUMENT_INVALID
    */
   configure(extent: Memextent, queues: number, deviceType: number | undefined): GunyahError {

@@ -24,6 +24,7 @@ const VIEWS = 64;
 
 export class NativeEngine implements Engine, NativeVcpu {
   readonly isNative = true;
+  /** Differs: a native program spends no instructions, and with the virtual clock no time. */
   readonly retired = 0;
   readonly spent = 0;
   readonly isEventPending = false;
@@ -63,7 +64,7 @@ export class NativeEngine implements Engine, NativeVcpu {
     this.#startContext = context.x[0]!;
   }
 
-  /** A native program cannot lose its stack: power-down states of CPU_SUSPEND behave as standby. */
+  /** Differs: a native program cannot lose its stack, so power-down states of CPU_SUSPEND behave as standby. */
   warmReset(): void {}
 
   run(): void {

@@ -54,7 +54,10 @@ export abstract class HypObject {
     return this;
   }
 
-  /** Drop a reference; the last one deactivates and frees the object. */
+  /**
+   * Drop a reference; the last one deactivates and frees the object.
+   * Differs: at once, not after an RCU grace period: one thread leaves nobody who still looks at it.
+   */
   release(): void {
     if (this.#references === 0) bug("BUG_HYP_REFERENCE", `${this.type} ${this.id} released twice`);
     if (--this.#references > 0) return;

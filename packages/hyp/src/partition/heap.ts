@@ -1,6 +1,7 @@
 /**
  * The part of the carve-out that objects are charged to. Object state lives in this process's heap; what is modelled
  * is that it is finite, so that creation fails with NOMEM and nothing leaks unnoticed.
+ * Differs: the bytes of the carve-out are not used, and sizes of objects are near the source's, not equal.
  * Source: gunyah-hypervisor hyp/mem/allocator_list, partition_alloc
  */
 export class Heap {

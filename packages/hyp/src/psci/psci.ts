@@ -119,6 +119,7 @@ function affinityInfo(vcpu: Vcpu, r: Registers): number {
   return (other.blocks & Block.VCPU_OFF) !== 0 ? PsciAffinityState.OFF : PsciAffinityState.ON;
 }
 
+/** Differs: every power state of a VM is accepted and treated alike: there is no physical power to aggregate. */
 function suspend(vcpu: Vcpu, state: number, entry: bigint, context: bigint, result: (value: number) => true): boolean {
   // X0 first: a power-down state replaces it with the context.
   result(PsciResult.SUCCESS);

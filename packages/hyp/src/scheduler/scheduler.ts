@@ -5,6 +5,7 @@
  * hypercall such as vcpu_run, executes others from inside; those nest on the JavaScript stack, and a vCPU that is on
  * the stack already is never entered again, which bounds the depth.
  *
+ * Differs: physical CPUs take turns of a quantum of instructions, because they share a thread.
  * Source: gunyah-hypervisor hyp/core/scheduler_fprr
  */
 

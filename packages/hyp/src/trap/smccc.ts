@@ -135,7 +135,10 @@ export class SmcccRouter {
     }
   }
 
-  /** IPA of the vCPU's record in the info area, -1 when there is none. The record stays zero: nothing is stolen. */
+  /**
+   * IPA of the vCPU's record in the info area, -1 when there is none.
+   * Differs: the record stays zero; time that others had is not counted as stolen.
+   */
   #pvTimeRecord(vcpu: Vcpu): number {
     const area = vcpu.addrspace.infoArea;
     const offset = vcpu.index * PV_TIME_RECORD_SIZE;

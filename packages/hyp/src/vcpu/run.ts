@@ -13,6 +13,7 @@ import type { RunReport, Vcpu } from "./vcpu.ts";
 /**
  * Resume `vcpu` with what its proxy found, execute it for a quantum at most, and report.
  *
+ * Differs: the action is of Linux v15 and later; the December 2023 source ignores that word.
  * @param value resume_data_0: what a read gets @param action resume_data_1, see `VcpuResumeAction`
  * @returns GunyahError: BUSY when it is not blocked by "needs vcpu_run"; ARGUMENT_INVALID for an unknown action
  */
@@ -51,7 +52,10 @@ export function checkVcpu(vcpu: Vcpu, report: RunReport): number {
   return report.state === VcpuRunState.BLOCKED ? GunyahError.BUSY : GunyahError.OK;
 }
 
-/** Execute until the quantum ends, the vCPU stops, or the caller has an interrupt to take. */
+/**
+ * Execute until the quantum ends, the vCPU stops, or the caller has an interrupt to take.
+ * Differs: inside the hypercall, on the caller's stack; there the caller's CPU switches to the vCPU.
+ */
 function execute(caller: Vcpu, vcpu: Vcpu): void {
   const { scheduler } = vcpu.runtime;
   let left = scheduler.quantum;

@@ -371,6 +371,7 @@ export class Vcpu extends HypObject implements Caller {
       this.access.report(into);
     } else if ((blocks & (Block.VCPU_WFI | Block.VCPU_WFE)) !== 0) {
       into.state = VcpuRunState.EXPECTS_WAKEUP;
+      // Differs: without a VPM group the source gives the deepest power state here, not 0.
       into.data1 = BigInt(VcpuRunWakeupFrom.WFI);
     } else if ((blocks & Block.VCPU_FAULT) !== 0) {
       into.state = VcpuRunState.FAULT;

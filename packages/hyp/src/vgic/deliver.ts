@@ -319,6 +319,7 @@ export class Delivery {
   }
 
   /** Offer waiting interrupts, highest priority first, while list registers are free. */
+  // Differs: an active interrupt keeps its list register; when all are active, a further one waits until one is free.
   #refill(cpu: VgicCpu): void {
     for (;;) {
       const slot = this.#bestWaiting(cpu.index);

@@ -1,6 +1,6 @@
 /**
  * GICD: the distributor's 64 KiB register frame, one security state (GICD_CTLR.DS = 1), affinity routing always on.
- * LPIs, MBIS, extended SPIs and 1-of-N are absent and read so in GICD_TYPER.
+ * Differs: LPIs, MBIS, extended SPIs and 1-of-N are absent and read so in GICD_TYPER.
  * Source: IHI 0069H §12.9; gunyah-hypervisor hyp/vm/vgic/src/vdevice.c
  */
 
