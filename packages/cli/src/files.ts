@@ -21,7 +21,7 @@ export function readUserFile(path: string, what: string, limit: number): Uint8Ar
   if (bytes === undefined)
     throw new ModelError(
       "CLI_FILE",
-      `the ${what} ${path} does not end within the ${formatBytes(limit)} that there are for it`,
+      `the ${what} ${path} does not end within ${formatBytes(limit)}, all that there is for it`,
     );
   return bytes;
 }
