@@ -10,7 +10,7 @@ import { TLB } from "../state/layout.ts";
 import { REGION } from "../state/region.ts";
 import { isPlainRead } from "../sysreg/plain-read.ts";
 import { type Callable, I32, ModuleBuilder } from "../wasm/index.ts";
-import { type CodeReader, findBlocks, type Graph } from "./blocks.ts";
+import { type CodeReader, type Decoder, findBlocks, type Graph } from "./blocks.ts";
 import { LAZY_PARAMS } from "./flags.ts";
 import { compileRegion, type Region } from "./region.ts";
 
@@ -154,8 +154,16 @@ function covers(graph: Graph): (readonly [number, number])[] {
 /** Features of the CPU model: what it lacks belongs to the interpreter. */
 export type Features = Pick<ReadonlySet<Feature>, "has">;
 
-/** Generate a module for the requests. `words` is the whole linear memory. */
-export function compileBatch(requests: readonly RegionRequest[], words: Int32Array, features: Features): Batch {
+/** Of one machine, what compiling depends on. */
+export interface BatchSource {
+  /** The whole linear memory. */
+  readonly words: Int32Array;
+  readonly features: Features;
+  readonly decoder: Decoder;
+}
+
+/** Generate a module for the requests. */
+export function compileBatch(requests: readonly RegionRequest[], { words, features, decoder }: BatchSource): Batch {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { min: 1, max: 65536, shared: true });
   const helpers = new Map<string, Callable>();
@@ -177,6 +185,7 @@ export function compileBatch(requests: readonly RegionRequest[], words: Int32Arr
     const source = new SourcePages(words, request);
     const reader: CodeReader = {
       word: (offset) => source.word(offset),
+      decode: (word) => decoder.decode(word),
       targets: (offset) => source.targets(offset),
       canCompile: (description, statics, word) =>
         isRegionMaterial(description, statics, () => dispatchWord(word), features),

@@ -12,6 +12,7 @@ import { constValue, i32 } from "../wasm/index.ts";
 export interface CodeReader {
   /** The word at an offset, undefined where the page is not code or not known. */
   word(offset: number): number | undefined;
+  decode(word: number): Omit<Instruction, "offset"> | undefined;
   /** Where the branch through a register at an offset went lately. */
   targets(offset: number): readonly number[];
   /** Whether regions can have the instruction, beyond what its description tells. */
@@ -65,14 +66,34 @@ export const LIMITS: Limits = { instructions: 700, blocks: 120, entries: 24 };
 /** How many calls deep functions belong to the caller's region. */
 const CALL_DEPTH = 2;
 
+/** An instruction wherever it stands. */
+type Decoded = Omit<Instruction, "offset">;
+/** Words whose decoding is kept: overlapping regions and common instructions make most of them known. */
+const MOST_DECODED = 1 << 15;
+
+/** Decodes words once: that costs more than all the rest of compiling them. */
+export class Decoder {
+  readonly #known = new Map<number, Decoded | undefined>();
+
+  decode(word: number): Decoded | undefined {
+    const known = this.#known.get(word);
+    if (known !== undefined || this.#known.has(word)) return known;
+    if (this.#known.size >= MOST_DECODED) this.#known.clear();
+    const matched = match(word);
+    const operands = matched?.description.operands(new Word<string>(matched.description.pattern, i32(word), (e) => e));
+    const decoded = matched === undefined || operands === undefined ? undefined : { word, ...matched, operands };
+    this.#known.set(word, decoded);
+    return decoded;
+  }
+}
+
 function instructionAt(reader: CodeReader, offset: number): Instruction | undefined {
   const word = reader.word(offset);
   if (word === undefined) return undefined;
-  const matched = match(word);
-  if (matched === undefined) return undefined;
-  const { description, statics } = matched;
+  const decoded = reader.decode(word);
+  if (decoded === undefined) return undefined;
+  const { description, statics, operands } = decoded;
   if (description.flow === Flow.SYSTEM || !reader.canCompile(description, statics, word)) return undefined;
-  const operands = description.operands(new Word<string>(description.pattern, i32(word), (e) => e));
   return { offset, word, description, statics, operands };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Who compiles: requests go in, modules come out, perhaps later.
  */
-import { type Batch, compileBatch, type Features, type RegionRequest } from "./batch.ts";
+import { type Batch, type BatchSource, compileBatch, type Features, type RegionRequest } from "./batch.ts";
+import { Decoder } from "./blocks.ts";
 
 export interface CompiledBatch {
   readonly requests: readonly RegionRequest[];
@@ -30,9 +31,9 @@ export interface Compiler {
   dispose(): void;
 }
 
-export function compile(requests: readonly RegionRequest[], words: Int32Array, features: Features): CompiledBatch {
+export function compile(requests: readonly RegionRequest[], source: BatchSource): CompiledBatch {
   const start = performance.now();
-  const { bytes, ...batch } = compileBatch(requests, words, features);
+  const { bytes, ...batch } = compileBatch(requests, source);
   const module = new WebAssembly.Module(bytes);
   return { requests, module, batch, size: bytes.length, ms: performance.now() - start };
 }
@@ -42,8 +43,7 @@ const FREE_MS = 100;
 
 /** Compiles when it is asked for what is done: on the thread of the CPU. */
 export class InlineCompiler implements Compiler {
-  readonly #words: Int32Array;
-  readonly #features: Features;
+  readonly #source: BatchSource;
   readonly #share: number;
   readonly #start = performance.now();
   #spent = 0;
@@ -51,8 +51,7 @@ export class InlineCompiler implements Compiler {
 
   /** @param share of the time that passes, what it may use; 1: whatever it takes */
   constructor({ memory, features }: CompilerNeeds, share = 1) {
-    this.#words = new Int32Array(memory.buffer);
-    this.#features = features;
+    this.#source = { words: new Int32Array(memory.buffer), features, decoder: new Decoder() };
     this.#share = share;
   }
   request(request: RegionRequest): boolean {
@@ -62,7 +61,7 @@ export class InlineCompiler implements Compiler {
   finished(): CompiledBatch | undefined {
     if (this.#queue.length === 0) return undefined;
     if (this.#share < 1 && this.#spent > FREE_MS + this.#share * (performance.now() - this.#start)) return undefined;
-    const done = compile(this.#queue.splice(0, BATCH), this.#words, this.#features);
+    const done = compile(this.#queue.splice(0, BATCH), this.#source);
     this.#spent += done.ms;
     return done;
   }

@@ -21,7 +21,7 @@ export interface JitOptions {
   readonly threshold: number;
   /** Most bytes of machine code, as far as they can be estimated. */
   readonly codeBytes: number;
-  /** A page whose regions went stale so often between two sweeps is left to the interpreter for a while. Default 8. */
+  /** A page whose regions went stale so often is left to the interpreter for a while. Default 8. */
   readonly patience?: number;
 }
 
@@ -44,8 +44,9 @@ export interface JitStatistics {
 const CODE_PER_BYTE = 6;
 /** Batches after which stale regions are looked for. */
 const BATCHES_PER_SWEEP = 16;
-/** Of `JitOptions.patience`. */
 const PATIENCE = 8;
+/** Requests refused because of that, after which changes of long ago count half. */
+const REFUSALS_TO_FORGIVE = 64;
 /** Of the bound, what is kept when the least used have to go. */
 const KEPT = 0.75;
 
@@ -80,7 +81,8 @@ export class Jit {
   #nextEntry = 0;
   #flushes: number;
   #outstanding = 0;
-  /** By code page: how often requests found it changed since the last sweep. */
+  #refused = 0;
+  /** By code page: how often requests found it changed; halved from time to time. */
   readonly #churn = new Map<number, { version: number; count: number }>();
   #sweeps = 0;
   #batchesToSweep = BATCHES_PER_SWEEP;
@@ -146,12 +148,17 @@ export class Jit {
     const record = this.#get(note + HOT.RECORD);
     const who = this.#get(note + HOT.WHO);
     const slot = this.#pagesStart + Math.floor((record - this.#pagesStart) / CODE_PAGE.BYTES) * CODE_PAGE.BYTES;
-    if (this.#churns(slot)) return;
+    const later = () => this.#set(slot + CODE_PAGE.SIDE + ((record - slot) >>> 2), 0);
+    if (this.#churns(slot)) {
+      later();
+      if (++this.#refused % REFUSALS_TO_FORGIVE === 0) this.#forgive();
+      return;
+    }
     const va = (BigInt(this.#get(note + HOT.VA + 4)) << 32n) | BigInt(this.#get(note + HOT.VA) >>> 0);
     const tlbSet = stateBase(who >>> 1) + ((who & 1) !== 0 ? L.TLB_EL1 : L.TLB_EL0);
     if (this.#options.compiler.request({ va, slot, tlbSet, flushes: this.#flushes })) this.#outstanding++;
-    // later, when it is hot again
-    else this.#set(slot + CODE_PAGE.SIDE + ((record - slot) >>> 2), 0);
+    // it becomes hot again
+    else later();
   }
 
   /** Whether a page changes so much that compiling it is in vain. Code that changes for ever costs no more than this. */
@@ -164,6 +171,12 @@ export class Jit {
       page.count++;
     }
     return page !== undefined && page.count >= (this.#options.patience ?? PATIENCE);
+  }
+
+  #forgive(): void {
+    for (const [slot, page] of this.#churn)
+      if (page.count === 0) this.#churn.delete(slot);
+      else page.count >>= 1;
   }
 
   // -------------------------------------------------------------------------------------------------- installing
@@ -264,9 +277,7 @@ export class Jit {
   #sweep(): void {
     this.#batchesToSweep = BATCHES_PER_SWEEP;
     this.#sweeps++;
-    for (const [slot, page] of this.#churn)
-      if (page.count === 0) this.#churn.delete(slot);
-      else page.count >>= 1;
+    this.#forgive();
     const entries = this.#get(SHARED.ENTRIES);
     for (const module of this.#modules) {
       for (const region of module.regions) {

@@ -213,5 +213,9 @@ describe("bounds", () => {
     }
     expect(twins.fast.el2.backend.jitStatistics?.compiled).toBeLessThan(60);
     expect(twins.fast.el2.backend.jitStatistics?.regions).toBeLessThan(40);
+    // and it comes back when the page has come to rest
+    const before = retiredByRegions();
+    for (let i = 0; i < 400; i++) sum();
+    expect(retiredByRegions() - before).toBeGreaterThan(200 * Number(TURNS) * 5);
   });
 });
