@@ -16,7 +16,7 @@ import { DATA, Stage, WINDOW } from "./support/probe.ts";
 const THREAD = `
 const { parentPort, workerData: { module, memory, s, L } } = require("node:worker_threads");
 const refuse = (name) => () => { throw new Error("this program must not call " + name); };
-const system = Object.fromEntries(["sysRead", "sysWrite", "waitHint", "watchpoint", "returnSs"].map((n) => [n, refuse(n)]));
+const system = Object.fromEntries(["sysRead", "sysWrite", "waitHint", "watchpoint", "returnSs", "pmuSync"].map((n) => [n, refuse(n)]));
 const { execute } = new WebAssembly.Instance(module, { env: { memory }, system }).exports;
 const words = new Int32Array(memory.buffer, s);
 parentPort.on("message", () => {

@@ -33,7 +33,7 @@ import {
   toI32,
   toI64U,
 } from "../wasm/index.ts";
-import { BRANCH_TARGET, CODE_PAGE, ENTRY, HANDLER, HOT, INTERP, SHARED } from "./layout.ts";
+import { BRANCH_TARGET, CODE_PAGE, ENTRY, HANDLER, HOT, INTERP, RECORD, SHARED } from "./layout.ts";
 
 export interface CodeCacheFunctions {
   readonly codePage: FunctionRef;
@@ -245,17 +245,40 @@ export function defineLook(
     f.store("i32", s, sub(load("i32", slot, CODE_PAGE.HOST), shrU(slot, 2)), INTERP.HOST);
     f.store("i32", s, sub(add(slot, CODE_PAGE.SIDE), shrU(slot, 2)), INTERP.SIDE);
     const record = f.temp(add(slot, shl(and(toI32(va), 0xffc), 2)));
-    f.call(count, [s, record]);
+    f.if(isCounted(s, record), () => f.call(count, [s, record]));
     f.return(record);
   });
+}
+
+/**
+ * backFromAside(s): the record that was set aside begins its region again.
+ *
+ * Its side word tells whether it still has one: a store to the word, a flush and the end of the region clear it.
+ */
+export function defineBackFromAside(module: ModuleBuilder): FunctionRef {
+  return module.func("backFromAside", [I32], [], (f, s) => {
+    const record = f.temp(load("i32", s, INTERP.ASIDE));
+    const own = f.temp(shrU(load("i32", load("i32", s, INTERP.ASIDE_SIDE)), 16));
+    f.store("i32", s, i32(0), INTERP.ASIDE);
+    f.if(and(ne(own, 0), eq(load("i32_16u", record, RECORD.HANDLER), own)), () =>
+      f.store("i32_16", record, i32(HANDLER.REGION), RECORD.HANDLER),
+    );
+  });
+}
+
+/** Whether `count` has something to do for the word of a record. */
+export function isCounted(s: Expr<I32>, record: Expr<I32>): Expr<I32> {
+  const side = load("i32", add(load("i32", s, INTERP.SIDE), shrU(record, 2)));
+  return or(load("i32", s, INTERP.ASIDE), ltU(side, load("i32", SHARED.THRESHOLD)));
 }
 
 /**
  * count(s, record): a branch goes to the word; PC's page is set up (BIAS, SIDE). The word that becomes hot is noted for
  * the JIT, which looks when `execute` returns.
  */
-export function defineCount(module: ModuleBuilder): FunctionRef {
+export function defineCount(module: ModuleBuilder, backFromAside: FunctionRef): FunctionRef {
   return module.func("count", [I32, I32], [], (f, s, record) => {
+    f.if(load("i32", s, INTERP.ASIDE), () => f.call(backFromAside, [s]));
     const side = f.temp(add(load("i32", s, INTERP.SIDE), shrU(record, 2)));
     const n = f.temp(load("i32", side));
     const threshold = load("i32", SHARED.THRESHOLD);

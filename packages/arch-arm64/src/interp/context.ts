@@ -52,6 +52,8 @@ export interface InterpreterFunctions {
   readonly look: Callable;
   /** (s, record): a branch goes there. */
   readonly count: Callable;
+  /** (s): the record that was set aside begins its region again. */
+  readonly backFromAside: Callable;
   /** (record, target): the branch through a register goes elsewhere than before. */
   readonly noteTarget: Callable;
 }

@@ -22,7 +22,13 @@ import {
   sub,
   toI64U,
 } from "../wasm/index.ts";
-import { type CodeCacheFunctions, defineCodeCache, defineCount, defineLook } from "./code-cache.ts";
+import {
+  type CodeCacheFunctions,
+  defineBackFromAside,
+  defineCodeCache,
+  defineCount,
+  defineLook,
+} from "./code-cache.ts";
 import type { InterpreterParts, SystemFunctions } from "./context.ts";
 import { defineExecute } from "./dispatch-loop.ts";
 import { defineFlags } from "./flags.ts";
@@ -70,12 +76,13 @@ export function defineInterpreter(
 ): Interpreter {
   const table = numberHandlers(descriptions, isHot);
   const predecode = definePredecoder(module, descriptions, table);
-  const count = defineCount(module);
+  const backFromAside = defineBackFromAside(module);
+  const count = defineCount(module, backFromAside);
   const look = defineLook(module, services, count, system);
   const tlbMiss = defineTlbMiss(module, system.memSlow);
   const parts: InterpreterParts = {
     system,
-    own: { tlbMiss, look, count, noteTarget: services.noteTarget },
+    own: { tlbMiss, look, count, backFromAside, noteTarget: services.noteTarget },
     helpers: new Map(),
     module,
   };

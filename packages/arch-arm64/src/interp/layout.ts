@@ -137,6 +137,10 @@ export const INTERP = {
   REGION_RETIRED: L.INTERP + 0x18,
   /** 2 x i64: what a 16-byte compare-and-swap found. */
   CAS_OLD: L.INTERP + 0x20,
+  /** i32: address of a record whose region was set aside so that its own instruction executes once; 0 for none. */
+  ASIDE: L.INTERP + 0x30,
+  /** i32: address of its entry in `CODE_PAGE.SIDE`. */
+  ASIDE_SIDE: L.INTERP + 0x34,
   /** Two records: the stepped instruction and what ends the step. */
   STEP_RECORDS: L.INTERP + 0x40,
 } as const;
