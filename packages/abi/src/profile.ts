@@ -31,13 +31,10 @@ export interface AbiProfile {
   readonly mmapTakesBack: boolean;
   /** Guest memory fd refuses private mappings. */
   readonly refusePrivateMmap: boolean;
-  /** Safe-to-lend looks at VMAs too and removes pages from the kernel's own map. */
+  /** Safe-to-lend looks at VMAs too. */
   readonly lendChecksVmas: boolean;
-  readonly lendUnmapsKernel: boolean;
   /** Bindings keep the guest memory file alive. */
   readonly bindingHoldsFile: boolean;
-  /** A page of a vCPU mapping other than the first gives SIGBUS. */
-  readonly vcpuMmapBoundsCheck: boolean;
 }
 
 const v17: AbiProfile = Object.freeze({
@@ -56,17 +53,13 @@ const v17: AbiProfile = Object.freeze({
   mmapTakesBack: true,
   refusePrivateMmap: true,
   lendChecksVmas: true,
-  lendUnmapsKernel: true,
   bindingHoldsFile: true,
-  vcpuMmapBoundsCheck: true,
 });
 const v16: AbiProfile = Object.freeze({
   ...v17,
   name: "v16",
   irqfdDetachOnUnbind: false,
   refusePrivateMmap: false,
-  lendUnmapsKernel: false,
-  vcpuMmapBoundsCheck: false,
 });
 const v15: AbiProfile = Object.freeze({
   ...v16,

@@ -1,14 +1,25 @@
 import {
   type CodecValue,
+  gunyahErrorName,
   Hypercall,
   type RmHeader,
   type RmNotificationName,
   RmNotifications,
+  rmErrorName,
   vmStateName,
 } from "@gunyah-ts/abi";
-import type { BoardConfig, BootEnvironment, CapId, GicClient, Ipa, NativeVcpu, Trace } from "@gunyah-ts/kernel";
+import type {
+  BoardConfig,
+  BootEnvironment,
+  CapId,
+  GicClient,
+  Ipa,
+  NativeVcpu,
+  Trace,
+  TraceError,
+} from "@gunyah-ts/kernel";
 import type { ConsoleTable } from "./console/console.ts";
-import { must } from "./errors.ts";
+import { must, type RmFailure } from "./errors.ts";
 import { type HypercallClient, Objects } from "./hypercall/index.ts";
 import type { IrqLendTable } from "./irq/lend.ts";
 import { VirqAllocator } from "./irq/virq-allocator.ts";
@@ -114,6 +125,19 @@ export class RmContext {
   traceState(vm: Vm): void {
     if (this.trace?.enabled)
       this.trace.emit({ kind: "vm-state", at: this.vcpu.counter, vmid: vm.vmid, state: vmStateName(vm.state) });
+  }
+  /**
+   * Why something failed, for whoever asks: a reply carries the error word alone, and what a reset meets nobody is told.
+   * @param message the request that failed
+   */
+  traceFailure(what: string, { error, message: why, refusal }: RmFailure, message?: TraceError["message"]): void {
+    if (this.trace === undefined) return;
+    const common = { kind: "error", at: this.vcpu.counter, ...(message !== undefined && { message }) } as const;
+    const detail = `${what}: ${why}`;
+    this.trace.emit({ ...common, layer: "rm", code: rmErrorName(error), value: error, detail });
+    if (refusal === undefined) return;
+    const code = gunyahErrorName(refusal.error);
+    this.trace.emit({ ...common, layer: "hypervisor", code, value: refusal.error, detail: refusal.what });
   }
   traceEntry(vmid: number, direction: "to-rm" | "from-rm", bytes: Uint8Array): void {
     if (this.trace?.enabled)

@@ -120,13 +120,14 @@ export class IrqLendTable {
   }
 
   #release(rm: RmContext, vm: Vm, lend: IrqLend): void {
-    rm.hvc.call(Hypercall.hwirq_unbind_virq, { hwirq: BigInt(rm.env.hwirqs[lend.hwirq] as string) });
+    const hwirq = BigInt(rm.env.hwirqs[lend.hwirq] as string);
+    must("hwirq_unbind_virq", rm.hvc.call(Hypercall.hwirq_unbind_virq, { hwirq }).error);
     vm.virqs.free(lend.accepted as Intid);
     lend.accepted = undefined;
   }
   #reclaim(rm: RmContext, vm: Vm, lend: IrqLend): void {
-    this.#lends.delete(lend.handle);
     must("hwirq_bind_virq", bind(rm, vm, BigInt(rm.env.hwirqs[lend.hwirq] as string), lend.hwirq));
+    this.#lends.delete(lend.handle);
     this.#bound.set(lend.hwirq, vm.vmid);
   }
 }

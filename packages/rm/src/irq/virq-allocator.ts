@@ -20,9 +20,6 @@ export class VirqAllocator {
   static isShared(virq: number): boolean {
     return (virq >= SPI_FIRST && virq <= SPI_LAST) || (virq >= ESPI_FIRST && virq <= ESPI_LAST);
   }
-  isTaken(virq: Intid): boolean {
-    return this.#taken.has(virq);
-  }
   /** @returns false when it is taken or no shared interrupt */
   take(virq: Intid): boolean {
     if (!VirqAllocator.isShared(virq) || this.#taken.has(virq)) return false;

@@ -1,7 +1,7 @@
 import { Access, MemReleaseFlag, RmError } from "@gunyah-ts/abi";
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { RmContext } from "../context.ts";
-import { check, must } from "../errors.ts";
+import { check, errorOf, must, type RmFailure } from "../errors.ts";
 import { SIBLING } from "../hypercall/index.ts";
 import { attempt, type Undo } from "../undo.ts";
 import type { Vm, VmObjects } from "../vm/vm.ts";
@@ -37,6 +37,25 @@ export function releaseParcel(rm: RmContext, vm: Vm, parcel: Parcel, sanitize: b
     rm.parcels.delete(parcel);
     rm.objects.destroy(parcel.extent);
   } else if (parcel.acceptances.size === 0) parcel.state = "SHARING";
+}
+
+/**
+ * The same for a VM that is going, and its address space with it: it goes whatever the hypervisor says. A parcel that
+ * should have been made zero and was not is locked: its owner does not get it back.
+ */
+export function dropAcceptance(rm: RmContext, vm: Vm, parcel: Parcel, sanitize: boolean): void {
+  const acceptance = parcel.acceptances.get(vm.vmid);
+  if (acceptance === undefined) return;
+  try {
+    releaseParcel(rm, vm, parcel, sanitize);
+  } catch (thrown) {
+    errorOf(thrown);
+    rm.traceFailure(`parcel ${parcel.handle} of VM ${vm.vmid}`, thrown as RmFailure);
+    acceptance.reserved.run();
+    parcel.acceptances.delete(vm.vmid);
+    if (parcel.acceptances.size === 0) parcel.state = "SHARING";
+    parcel.locked ||= sanitize || acceptance.sanitizeOnRelease;
+  }
 }
 
 function unmapRegions(rm: RmContext, vm: Vm, parcel: Parcel, acceptance: Acceptance, undo: Undo): void {

@@ -1,13 +1,11 @@
 import {
   type Codec,
-  gunyahErrorName,
   MemAppendFlag,
   RM_LIST_MAX,
   RmCalls,
   RmError,
   type RmHeader,
   rmCallName,
-  rmErrorName,
   rmMessageName,
   TransType,
 } from "@gunyah-ts/abi";
@@ -117,7 +115,8 @@ export function dispatch(rm: RmContext, caller: Vm, client: RpcClient, header: R
     client.reply(header, RmError.OK, carryOut(rm, caller, name, payload));
   } catch (thrown) {
     const error = errorOf(thrown);
-    reportFailure(rm, caller, header, thrown as RmFailure);
+    const { messageId: id, sequence } = header;
+    rm.traceFailure(rmMessageName(id), thrown as RmFailure, { vmid: caller.vmid, id, sequence });
     client.reply(header, error);
   }
   rm.runTasks();
@@ -132,18 +131,6 @@ function carryOut(rm: RmContext, caller: Vm, name: CallName | undefined, payload
     throw new RmFailure(RmError.MSG_INVALID, `${payload.length} bytes that are not its request`);
   }
   return (handlers[name] as Handler<CallName>)(rm, caller, request.value) ?? undefined;
-}
-
-/** For whoever asks why: the reply carries the error word alone. */
-function reportFailure(rm: RmContext, caller: Vm, header: RmHeader, { error, message, refusal }: RmFailure): void {
-  if (rm.trace === undefined) return;
-  const { messageId: id, sequence } = header;
-  const common = { kind: "error", at: rm.vcpu.counter, message: { vmid: caller.vmid, id, sequence } } as const;
-  const detail = `${rmMessageName(id)}: ${message}`;
-  rm.trace.emit({ ...common, layer: "rm", code: rmErrorName(error), value: error, detail });
-  if (refusal === undefined) return;
-  const code = gunyahErrorName(refusal.error);
-  rm.trace.emit({ ...common, layer: "hypervisor", code, value: refusal.error, detail: refusal.what });
 }
 
 /** The first list announces more than a message may hold. */

@@ -1,6 +1,7 @@
 import { VmState } from "@gunyah-ts/abi";
 import type { RmContext } from "../context.ts";
-import { reclaimParcel, releaseParcel } from "../parcel/release.ts";
+import { errorOf, type RmFailure } from "../errors.ts";
+import { dropAcceptance, reclaimParcel } from "../parcel/release.ts";
 import { recoverMemory } from "./recover.ts";
 import { setState } from "./state.ts";
 import type { Vm } from "./vm.ts";
@@ -23,7 +24,13 @@ export function startReset(rm: RmContext, vm: Vm): void {
     },
   ];
   const run = (stage: number): void => {
-    stages[stage]?.();
+    // A VM that is reset goes; what the hypervisor refuses on the way must not take the RM with it.
+    try {
+      stages[stage]?.();
+    } catch (thrown) {
+      errorOf(thrown);
+      rm.traceFailure(`VM_RESET of VM ${vm.vmid}`, thrown as RmFailure);
+    }
     if (stage + 1 < stages.length) rm.defer(() => run(stage + 1));
   };
   rm.defer(() => run(0));
@@ -33,7 +40,7 @@ export function startReset(rm: RmContext, vm: Vm): void {
 function releaseParcels(rm: RmContext, vm: Vm): void {
   for (const parcel of [...rm.parcels]) {
     if (parcel.acceptances.has(vm.vmid)) {
-      releaseParcel(rm, vm, parcel, false);
+      dropAcceptance(rm, vm, parcel, false);
       const memInfoTag = parcel.tag ?? 0;
       rm.notify(rm.vms.get(parcel.owner), "MEM_RELEASED", { handle: parcel.handle, vmid: vm.vmid, memInfoTag });
     }
@@ -41,9 +48,11 @@ function releaseParcels(rm: RmContext, vm: Vm): void {
   for (const parcel of rm.parcels.ownedBy(vm.vmid)) {
     for (const vmid of [...parcel.acceptances.keys()]) {
       const borrower = rm.vms.get(vmid);
-      if (borrower !== undefined) releaseParcel(rm, borrower, parcel, parcel.sanitizeOnCreate);
+      if (borrower !== undefined) dropAcceptance(rm, borrower, parcel, parcel.sanitizeOnCreate);
     }
-    reclaimParcel(rm, vm, parcel);
+    // Locked: it stays in its extent, nobody's.
+    if (parcel.locked) rm.parcels.delete(parcel);
+    else reclaimParcel(rm, vm, parcel);
   }
 }
 

@@ -67,9 +67,6 @@ export class GuestMm {
   get bindings(): readonly Binding[] {
     return this.#bindings;
   }
-  get providedFolios(): number {
-    return this.#tree.size;
-  }
 
   /** The binding that holds `gfn`. */
   bindingAt(gfn: number): Binding | undefined {

@@ -14,13 +14,6 @@ export class ResourceTable {
   readonly #tickets: TicketEntry[] = [];
   #unclaimed: GunyahResource[] = [];
 
-  get ticketCount(): number {
-    return this.#tickets.length;
-  }
-  get resourceCount(): number {
-    return this.#tickets.reduce((sum, t) => sum + t.resources.length, this.#unclaimed.length);
-  }
-
   /** Add a ticket and offer it what nobody claimed. @returns -EEXIST for a second ticket of one (type, label) */
   addTicket(ticket: ResourceTicket): Errno {
     if (this.#tickets.some(({ ticket: t }) => t.type === ticket.type && t.label === ticket.label))

@@ -59,10 +59,6 @@ export class PageAllocator {
     this.#total = this.#free;
   }
 
-  /** Pages of 4 KiB that can be had. */
-  get freePages(): number {
-    return this.#free;
-  }
   get usedPages(): number {
     return this.#total - this.#free;
   }

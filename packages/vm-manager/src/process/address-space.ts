@@ -33,10 +33,6 @@ export class AddressSpace {
     this.#memory = memory;
   }
 
-  get areaCount(): number {
-    return this.#areas.size;
-  }
-
   /** Anonymous memory, zeroed, allocated when touched. @returns its address */
   mapAnonymous(length: number): number {
     const pages = this.#memory.pages;

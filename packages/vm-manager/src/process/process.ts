@@ -39,10 +39,6 @@ export class Process implements HostProcess {
     };
   }
 
-  get openDescriptors(): number {
-    return this.#fds.size;
-  }
-
   open(path: string): number {
     const file = this.#exited ? undefined : this.#kernel.openDevice(path);
     return file === undefined ? -LinuxErrno.ENOENT : this.install(file);
