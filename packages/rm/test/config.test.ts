@@ -125,6 +125,15 @@ describe("what VM_INIT refuses", () => {
     expect(host.call("VM_INIT", vm(vmid)).error).toBe(RmError.MEM_INVALID);
   });
 
+  it("an image that its owner took back, even when another lies in the same place", () => {
+    const system = boot();
+    const { host } = system;
+    const { vmid, handle } = make(system, "INIT");
+    host.ok("MEM_RECLAIM", { handle, flags: 0 });
+    host.ok("MEM_LEND", lendRequest(vmid, DTB_AT, DTB_SIZE));
+    expect(host.call("VM_INIT", vm(vmid)).error).toBe(RmError.MEM_INVALID);
+  });
+
   it("any damage to the tree, with an error and not an exception", () => {
     const good = writeDtb(guestTree(), { size: DTB_SIZE });
     const used = writeDtb(guestTree()).length;

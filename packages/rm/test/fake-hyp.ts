@@ -27,7 +27,6 @@ export const BOARD: BoardConfig = {
   timerFrequencyHz: 62_500_000,
   freeSpiStart: 960,
 };
-const ENV_AT = 0x81e0_1000;
 const RM_GIC = 0x3fff_0000;
 
 interface Intent {
@@ -71,6 +70,7 @@ export class FakeHyp {
   readonly caps = new Map<bigint, FakeObject>();
   readonly #pages = new Map<number, Uint8Array>();
   readonly owner = new Map<number, FakeObject>();
+  /** Every hypercall with its error, oldest first. */
   readonly log: string[] = [];
   readonly env: BootEnvironment;
   readonly rm: FakeObject;
@@ -84,6 +84,8 @@ export class FakeHyp {
   /** Make the n-th next call of a name fail. */
   readonly failures = new Map<string, { after: number; error: number }>();
   calls = 0;
+  /** Called before each hypercall that is not about messages. @returns a GunyahError to answer with, or 0 */
+  refuse: ((name: string) => number) | undefined;
 
   constructor(board: BoardConfig = BOARD) {
     this.board = board;
@@ -115,10 +117,11 @@ export class FakeHyp {
   }
 
   boot(program: NativeProgram): void {
-    this.physicalWrite(ENV_AT, new TextEncoder().encode(`${JSON.stringify(this.env)}\0`));
+    const env = this.board.rootVm.base + 0x1000;
+    this.physicalWrite(env, new TextEncoder().encode(`${JSON.stringify(this.env)}\0`));
     this.#program = program;
     this.#busy = true;
-    program.start(this.vcpu, BigInt(ENV_AT));
+    program.start(this.vcpu, BigInt(env));
     this.#busy = false;
     this.deliver();
   }
@@ -259,6 +262,7 @@ export class FakeHyp {
         x.fill(0n);
         const result = hyp.#call(definition, args);
         const [error = 0, ...outputs] = typeof result === "number" ? [result] : result;
+        hyp.log.push(`${definition.name} ${error}`);
         x[0] = BigInt.asUintN(64, BigInt(error));
         outputs.forEach((value, i) => {
           x[1 + i] = BigInt(value);
@@ -291,6 +295,8 @@ export class FakeHyp {
 
   #call(definition: HypercallDefinition, a: Args): number | readonly (number | bigint)[] {
     const { name } = definition;
+    const refused = name === "msgqueue_send" || name === "msgqueue_receive" ? 0 : (this.refuse?.(name) ?? 0);
+    if (refused !== 0) return refused;
     const failure = this.failures.get(name);
     if (failure !== undefined && failure.after-- === 0) {
       this.failures.delete(name);
@@ -429,12 +435,15 @@ export class FakeHyp {
   #lookup(as: FakeObject, extent: FakeObject, vbase: number, size: number): number | number[] {
     const first = this.translate(as, vbase);
     if (first === undefined) return GunyahError.ADDR_INVALID;
-    if (first.extent !== extent) return GunyahError.MEMDB_NOT_OWNER;
     let length = PAGE;
+    let isOwn = first.extent === extent;
     for (; length < size; length += PAGE) {
       const next = this.translate(as, vbase + length);
-      if (next?.extent !== extent || next.pa !== first.pa + length) break;
+      if (next?.pa !== first.pa + length || next.access !== first.access) break;
+      isOwn &&= next.extent === extent;
     }
+    // All of the run, or nothing.
+    if (!isOwn) return GunyahError.MEMDB_NOT_OWNER;
     return [0, first.pa, length, first.access];
   }
   /** Memory falls to the parent. */

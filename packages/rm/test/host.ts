@@ -109,21 +109,21 @@ export class Client extends RmClient {
   }
 }
 
-export function boot() {
-  const hyp = new FakeHyp();
+export function boot(board = BOARD) {
+  const hyp = new FakeHyp(board);
   const base = new DeviceTree();
   base.root.set("#address-cells", 2).set("#size-cells", 2).set("compatible", "fake,board").set("interrupt-parent", 1);
   base.ensure("/chosen");
-  hyp.physicalWrite(BOARD.hostDtb.base, writeDtb(base));
+  hyp.physicalWrite(board.hostDtb.base, writeDtb(base));
   const trace = createTrace();
   const errors: TraceError[] = [];
   trace.listenErrors((error) => errors.push(error));
   hyp.boot(new GunyahResourceManager(trace));
-  const tree = parseDtb(hyp.physicalRead(BOARD.hostDtb.base, BOARD.hostDtb.size));
+  const tree = parseDtb(hyp.physicalRead(board.hostDtb.base, board.hostDtb.size));
   const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
   const [tx, rx] = node?.cells64("reg") ?? [];
   const host = new Client(hyp, tx as bigint, rx as bigint);
-  const write = (ipa: number, bytes: Uint8Array): boolean => hyp.writeTo(hyp.addrspaceOf(BOARD.hostVmid), ipa, bytes);
+  const write = (ipa: number, bytes: Uint8Array): boolean => hyp.writeTo(hyp.addrspaceOf(board.hostVmid), ipa, bytes);
   return { hyp, host, tree, write, errors };
 }
 
@@ -229,3 +229,24 @@ export const configRequest = (vmid: number, memHandle: number) => ({
   dtbOffset: 0n,
   dtbSize: BigInt(DTB_SIZE),
 });
+
+/** A running guest that talks to the RM itself. */
+export function withGuest() {
+  const system = boot();
+  const { hyp, host } = system;
+  const { vmid } = make(system, "RUNNING", {
+    edit: (tree) =>
+      tree
+        .ensure("/gunyah-vm-config/vdevices/rm-rpc")
+        .set("vdevice-type", "rm-rpc")
+        .set("generate", "/hypervisor/rm")
+        .set("console-dev", true),
+  });
+  const blob = hyp.readFrom(hyp.addrspaceOf(vmid), 0x8010_0000, 0x4000) as Uint8Array;
+  const tree = parseDtb(blob);
+  const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
+  const [tx, rx] = node?.cells64("reg") ?? [];
+  const guest = new Client(hyp, tx as bigint, rx as bigint);
+  host.takeNotifications();
+  return { ...system, vmid, guest, node, space: hyp.addrspaceOf(vmid), hostSpace: hyp.addrspaceOf(BOARD.hostVmid) };
+}

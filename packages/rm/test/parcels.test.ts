@@ -1,8 +1,7 @@
 import { RmError, VmState } from "@gunyah-ts/abi";
-import { parseDtb } from "@gunyah-ts/devicetree";
 import { describe, expect, it } from "vitest";
 import { BOARD } from "./fake-hyp.ts";
-import { boot, Client, lendRequest, make, RWX } from "./host.ts";
+import { boot, lendRequest, make, RWX, withGuest } from "./host.ts";
 
 const AT = 0x8090_0000;
 const HOST = 3;
@@ -171,26 +170,6 @@ describe("MEM_LEND, MEM_SHARE, MEM_DONATE", () => {
   });
 });
 
-/** A running guest that talks to the RM itself. */
-function withGuest() {
-  const system = boot();
-  const { hyp, host } = system;
-  const { vmid } = make(system, "RUNNING", {
-    edit: (tree) =>
-      tree
-        .ensure("/gunyah-vm-config/vdevices/rm-rpc")
-        .set("vdevice-type", "rm-rpc")
-        .set("generate", "/hypervisor/rm")
-        .set("console-dev", true),
-  });
-  const blob = hyp.readFrom(hyp.addrspaceOf(vmid), 0x8010_0000, 0x4000) as Uint8Array;
-  const tree = parseDtb(blob);
-  const node = [...tree.root.walk()].find((n) => n.isCompatible("gunyah-resource-manager"));
-  const [tx, rx] = node?.cells64("reg") ?? [];
-  const guest = new Client(hyp, tx as bigint, rx as bigint);
-  host.takeNotifications();
-  return { ...system, vmid, guest, node, space: hyp.addrspaceOf(vmid), hostSpace: hyp.addrspaceOf(HOST) };
-}
 describe("a guest with a line to the RM", () => {
   const accept = (handle: number, address?: number, flags = 0x80) => ({
     handle,

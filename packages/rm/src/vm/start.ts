@@ -45,7 +45,10 @@ function wrapped(as: RmError, error: RmError, thrown: unknown): RmFailure {
  */
 export function initVm(rm: RmContext, vm: Vm): void {
   orInitFailed(rm, vm, () => {
-    const tree = parseGuestTree(readDtb(rm, vm.image as VmImage));
+    const image = vm.image as VmImage;
+    // Its owner may have taken it back, and the capability of its extent may name something else by now.
+    check(rm.parcels.get(image.parcel.handle) === image.parcel, RmError.MEM_INVALID, "image was reclaimed");
+    const tree = parseGuestTree(readDtb(rm, image));
     const config = parseGuestConfig(tree);
     const { length: vcpus } = config.vcpus.cpus;
     const { physicalCpus } = rm.board;
