@@ -115,7 +115,12 @@ export interface VmOptions {
   readonly inRootCspace?: boolean;
   readonly priority?: number;
   readonly timesliceNs?: number;
+  /** Physical page of an info area, which the VM can read at INFO_AREA. */
+  readonly infoArea?: number;
 }
+
+/** Where a VM sees its info area. */
+export const INFO_AREA = 0x1_0000;
 
 export interface MachineOptions {
   readonly backend?: (memory: PhysicalMemory, clock: FakeClock) => CpuBackend;
@@ -210,12 +215,16 @@ export class Machine {
     root.ok(Hypercall.object_activate, cspace);
     const addrspace = make(Hypercall.partition_create_addrspace);
     root.ok(Hypercall.addrspace_configure, addrspace, options.vmid);
+    const { infoArea } = options;
+    const info = infoArea === undefined ? undefined : this.#derive(infoArea, 0x1000);
+    if (info !== undefined) root.ok(Hypercall.addrspace_configure_info_area, addrspace, info, INFO_AREA, 0);
     root.ok(Hypercall.object_activate, addrspace);
+    if (info !== undefined) {
+      const readOnly = MapAttrs.pack({ userAccess: 4, kernelAccess: 4, memtype: 15 });
+      root.ok(Hypercall.addrspace_map, addrspace, info, INFO_AREA, readOnly, 0, 0, 0);
+    }
     const size = options.size ?? MIB;
-    const memory = make(Hypercall.partition_create_memextent);
-    const attrs = MemextentAttrs.pack({ access: 7, memtype: 0, type: MemextentType.BASIC });
-    root.ok(Hypercall.memextent_configure_derive, memory, BigInt(env.ddrMemextent), options.base, size, attrs);
-    root.ok(Hypercall.object_activate, memory);
+    const memory = this.#derive(options.base, size);
     const mapAttrs = MapAttrs.pack({ userAccess: 7, kernelAccess: 7, memtype: 15 });
     root.ok(Hypercall.addrspace_map, addrspace, memory, options.base, mapAttrs, 0, 0, 0);
     const count = options.vcpus ?? 1;
@@ -241,7 +250,7 @@ export class Machine {
       root.ok(Hypercall.vcpu_configure, vcpu, options.proxy === true ? 1 << 9 : 0);
       if (options.priority !== undefined) root.ok(Hypercall.vcpu_set_priority, vcpu, options.priority);
       if (options.timesliceNs !== undefined) root.ok(Hypercall.vcpu_set_timeslice, vcpu, options.timesliceNs);
-      root.ok(Hypercall.vcpu_set_affinity, vcpu, i % BOARD.physicalCpus, -1);
+      root.ok(Hypercall.vcpu_set_affinity, vcpu, i % this.hypervisor.scheduler.cpuCount, -1);
       root.ok(Hypercall.cspace_attach_thread, options.inRootCspace === true ? BigInt(rootCspace) : cspace, vcpu);
       root.ok(Hypercall.addrspace_attach_thread, addrspace, vcpu);
       root.ok(Hypercall.vic_attach_vcpu, vic, vcpu, i);
@@ -250,6 +259,15 @@ export class Machine {
       vcpus.push(vcpu);
     }
     return { vmid: options.vmid, cspace, addrspace, memory, vic, vpm, vcpus };
+  }
+
+  /** A basic extent of DRAM. */
+  #derive(base: number, size: number): bigint {
+    const extent = this.create(Hypercall.partition_create_memextent);
+    const attrs = MemextentAttrs.pack({ access: 7, memtype: 0, type: MemextentType.BASIC });
+    this.root.ok(Hypercall.memextent_configure_derive, extent, BigInt(this.env.ddrMemextent), base, size, attrs);
+    this.root.ok(Hypercall.object_activate, extent);
+    return extent;
   }
 
   /** Copy a capability of the root VM into another VM's space. */

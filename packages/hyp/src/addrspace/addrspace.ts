@@ -11,6 +11,7 @@ import type { MappingSlot, Memextent } from "../memory/memextent.ts";
 import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
 import { Stage2Fault, type VcpuAddressSpace, type Vdevice, type VdeviceFrame } from "../vcpu/address-space.ts";
+import type { InfoArea } from "../vcpu/pv-time.ts";
 import { IPA_LIMIT, Stage2 } from "./stage2.ts";
 
 /** VMIDs below this exist. */
@@ -58,8 +59,8 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
     return GunyahError.OK;
   }
 
-  /** IPA and size of the info area, when there is one. */
-  get infoArea(): { readonly ipa: Ipa; readonly size: number; readonly pa: Pa } | undefined {
+  /** The info area, when there is one. */
+  get infoArea(): InfoArea | undefined {
     if (this.#infoArea === undefined) return undefined;
     const { extent, ipa } = this.#infoArea;
     return { ipa, size: extent.size, pa: extent.physBase };

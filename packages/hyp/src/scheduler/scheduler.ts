@@ -80,10 +80,12 @@ export class Scheduler {
   }
 
   /**
-   * Execute a vCPU for about `budget` instructions, or let a killed one exit.
+   * Execute a vCPU for about `budget` instructions, or let a killed one exit. One that is on the stack around it is off
+   * its CPU meanwhile.
+   * @param yieldedFrom the vCPU that named it as the one to run now: vcpu_run, a directed yield
    * @returns what was spent of the budget, perhaps more than all of it; 0 for a native program
    */
-  execute(vcpu: Vcpu, budget: number): number {
+  execute(vcpu: Vcpu, budget: number, yieldedFrom?: Vcpu): number {
     if (vcpu.threadState === ThreadState.KILLED) {
       vcpu.exit();
       return 0;
@@ -96,11 +98,22 @@ export class Scheduler {
     vcpu.retain();
     this.reschedule = false;
     const before = engine.spent;
+    const { pvTime } = vcpu;
+    const outerPvTime = outer?.pvTime;
+    const start = pvTime === undefined && outerPvTime === undefined ? 0 : this.clock.now();
+    outerPvTime?.switchedOut(start);
+    pvTime?.switchedIn(start);
     try {
       engine.run(budget);
     } finally {
       vcpu.isExecuting = false;
       this.current = outer;
+    }
+    pvTime?.switchedOut(this.clock.now());
+    if (outerPvTime !== undefined) {
+      const end = this.clock.now();
+      if (yieldedFrom === outer) outerPvTime.yielded(end - start);
+      outerPvTime.switchedIn(end);
     }
     // Whatever executes around this one must look again at what is runnable.
     this.reschedule = true;

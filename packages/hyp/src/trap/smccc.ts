@@ -17,6 +17,7 @@ import type { SecureMonitor } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
 import type { Registers } from "../hypercall/registers.ts";
 import { psciCall } from "../psci/psci.ts";
+import { pvTimeOffset } from "../vcpu/pv-time.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
 import { trngCall } from "./trng.ts";
 
@@ -25,7 +26,6 @@ const FUNCTION_MASK = 0xffff;
 /** Bits 23:17 must be zero in a fast call. */
 const RESERVED = 0xfe_0000;
 const PSCI_LAST = 0x1f;
-const PV_TIME_RECORD_SIZE = 64;
 /** Gunyah platform, hypercall and service numbers. */
 const CALL_NUMBER_MASK = 0x3fff;
 /** Hypercalls are fast and 64-bit. */
@@ -106,7 +106,7 @@ export class SmcccRouter {
 
   #archFeature(vcpu: Vcpu, fid: number): number {
     if (fid === Smccc.VERSION || fid === Smccc.ARCH_FEATURES || fid === Smccc.PV_TIME_FEATURES) return 0;
-    if (fid === Smccc.PV_TIME_ST) return this.#pvTimeRecord(vcpu) < 0 ? -1 : 0;
+    if (fid === Smccc.PV_TIME_ST) return this.#pvTimeRecord(vcpu) === undefined ? -1 : 0;
     return -1;
   }
 
@@ -120,13 +120,14 @@ export class SmcccRouter {
         return true;
       case Smccc.PV_TIME_FEATURES: {
         const asked = r.low(1);
-        const known = asked === Smccc.PV_TIME_FEATURES || (asked === Smccc.PV_TIME_ST && this.#pvTimeRecord(vcpu) >= 0);
+        const known =
+          asked === Smccc.PV_TIME_FEATURES || (asked === Smccc.PV_TIME_ST && this.#pvTimeRecord(vcpu) !== undefined);
         r.setError(0, known ? 0 : -1);
         return true;
       }
       case Smccc.PV_TIME_ST: {
         const ipa = this.#pvTimeRecord(vcpu);
-        if (ipa < 0) r.setError(0, -1);
+        if (ipa === undefined) r.setError(0, -1);
         else r.set(0, ipa);
         return true;
       }
@@ -135,14 +136,11 @@ export class SmcccRouter {
     }
   }
 
-  /**
-   * IPA of the vCPU's record in the info area, -1 when there is none.
-   * Differs: the record stays zero; time that others had is not counted as stolen.
-   */
-  #pvTimeRecord(vcpu: Vcpu): number {
+  /** IPA of the vCPU's record in the info area, undefined when there is none. */
+  #pvTimeRecord(vcpu: Vcpu): number | undefined {
     const area = vcpu.addrspace.infoArea;
-    const offset = vcpu.index * PV_TIME_RECORD_SIZE;
-    return area === undefined || offset + PV_TIME_RECORD_SIZE > area.size ? -1 : area.ipa + offset;
+    const offset = pvTimeOffset(area, vcpu.gicrIndex);
+    return area === undefined || offset === undefined ? undefined : area.ipa + offset;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 
 import type { Ipa, Pa } from "@gunyah-ts/kernel";
+import type { InfoArea } from "./pv-time.ts";
 
 /** Kind of access, as bits: the stage-2 permission that it needs. */
 export const Stage2Access = { READ: 4, WRITE: 2, EXECUTE: 1 } as const;
@@ -62,5 +63,5 @@ export interface VcpuAddressSpace {
   /** The vdevice frame that holds the whole access. */
   vdeviceAt(ipa: Ipa, size: number): VdeviceFrame | undefined;
   /** IPA of the info area (PV time records), undefined when there is none. */
-  readonly infoArea: { readonly ipa: Ipa; readonly pa: Pa; readonly size: number } | undefined;
+  readonly infoArea: InfoArea | undefined;
 }

@@ -133,7 +133,7 @@ export function addVcpuCalls(table: HypercallTable): void {
         const vcpu = caller.cspace.lookup(args.arg1 as CapArgument<"thread">, Vcpu, ThreadRight.YIELD_TO);
         if (typeof vcpu === "number") return vcpu;
         const { scheduler } = caller.runtime;
-        if (vcpu.isRunnable && !vcpu.isExecuting) scheduler.execute(vcpu, scheduler.quantum);
+        if (vcpu.isRunnable && !vcpu.isExecuting) scheduler.execute(vcpu, scheduler.quantum, caller);
         return GunyahError.OK;
       }
       default:

@@ -60,7 +60,7 @@ function execute(caller: Vcpu, vcpu: Vcpu): void {
   const { scheduler } = vcpu.runtime;
   let left = scheduler.quantum;
   do {
-    left -= Math.max(scheduler.execute(vcpu, left), 1);
+    left -= Math.max(scheduler.execute(vcpu, left, caller), 1);
     scheduler.runAbove(caller);
     if (caller.isDying || caller.engine?.isInterrupted === true) return;
   } while (left > 0 && vcpu.isRunnable && vcpu.takeYield() === false);

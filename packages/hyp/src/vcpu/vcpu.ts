@@ -26,6 +26,7 @@ import { Block, blockName, NON_KILLABLE } from "./block.ts";
 import { InitialContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import type { PendingAccess } from "./pending-access.ts";
+import { PvTime, pvTimeOffset } from "./pv-time.ts";
 import type { VcpuRuntime } from "./runtime.ts";
 
 /** Life of the thread inside an ACTIVE object. */
@@ -93,6 +94,7 @@ export class Vcpu extends HypObject implements Caller {
   #cspace: Cspace | undefined;
   #addrspace: Addrspace | undefined;
   #yielded = false;
+  #pvTime: PvTime | undefined;
 
   constructor(core: HypCore, partition: Partition, runtime: VcpuRuntime) {
     super(core, partition, VCPU_BYTES);
@@ -140,6 +142,14 @@ export class Vcpu extends HypObject implements Caller {
   get mpidr(): number {
     return this.vic !== undefined && this.vicIndex >= 0 ? this.vic.affinity(this.vicIndex) : 0;
   }
+  /** Index of its redistributor, and of its PV time record. */
+  get gicrIndex(): number {
+    return Math.max(this.vicIndex, 0);
+  }
+  /** Its stolen time: undefined when its VM has no record of it, and for native programs, which spend no virtual time. */
+  get pvTime(): PvTime | undefined {
+    return this.engine?.isNative === true ? undefined : this.#pvTime;
+  }
   get retired(): number {
     return this.#retiredBefore + (this.engine?.retired ?? 0);
   }
@@ -153,12 +163,13 @@ export class Vcpu extends HypObject implements Caller {
   /** Set a block. */
   block(bit: number): void {
     this.#blocks |= bit;
+    if (this.runtime.scheduler.current === this) this.#pvTime?.blockedItself(bit);
   }
 
   /** Lift a block; when the vCPU thereby becomes runnable the scheduler hears of it. */
   unblock(bit: number): void {
     const before = this.isRunnable;
-    this.#blocks &= ~bit;
+    this.clearBlock(bit);
     if (!before && this.isRunnable) this.runtime.scheduler.ready(this);
   }
 
@@ -199,6 +210,12 @@ export class Vcpu extends HypObject implements Caller {
         this.vic?.unclaim(this, this.vicIndex);
         return error;
       }
+    }
+    const area = this.#addrspace.infoArea;
+    const record = pvTimeOffset(area, this.gicrIndex);
+    if (area !== undefined && record !== undefined) {
+      const { memory, clock } = this.runtime;
+      this.#pvTime = new PvTime(memory, area.pa + record, clock.frequencyHz, Block.VCPU_OFF);
     }
     this.runtime.scheduler.add(this);
     if (this.isProxyScheduled) this.block(Block.VCPU_RUN);
@@ -405,7 +422,9 @@ export class Vcpu extends HypObject implements Caller {
 
   /** Drop a block without telling the scheduler: the vCPU executes already. */
   clearBlock(bit: number): void {
+    const lifted = this.#blocks & bit;
     this.#blocks &= ~bit;
+    if (lifted !== 0) this.#pvTime?.unblocked(lifted, this.runtime.clock.now());
   }
 
   /** WFI: wait until an interrupt would be signalled. */
