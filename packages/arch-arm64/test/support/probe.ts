@@ -56,6 +56,9 @@ export interface Outcome {
   readonly elr: bigint;
 }
 
+/** Of a probe: a few instructions, of which one TLBI counts as 3,000. */
+const BUDGET = 10_000;
+
 export class Stage {
   readonly el2: MinimalEl2;
   readonly pe: Pe;
@@ -127,7 +130,7 @@ export class Stage {
     for (const [name, value] of Object.entries(registers)) pe.write(name, BigInt.asUintN(64, BigInt(value)));
     pe.write("ELR_EL2", BigInt(this.address(label, el)));
     pe.write("SPSR_EL2", options.spsr ?? (el === 0 ? 0n : 0x3c5n));
-    return this.resume(options.budget ?? 1000, pe);
+    return this.resume(options.budget ?? BUDGET, pe);
   }
 
   /** As `try`, of instruction words. */
@@ -144,14 +147,14 @@ export class Stage {
     for (const [name, value] of Object.entries(registers)) this.pe.write(name, BigInt.asUintN(64, BigInt(value)));
     this.pe.write("ELR_EL2", BigInt(Stage.words(el)));
     this.pe.write("SPSR_EL2", options.spsr ?? (el === 0 ? 0n : 0x3c5n));
-    return this.resume(options.budget ?? 1000);
+    return this.resume(options.budget ?? BUDGET);
   }
   /** Virtual address of the words of `tryWords`. */
   static words(el = 1): number {
     return WINDOW + (WORDS_PAGE + el) * 4096;
   }
 
-  resume(budget = 1000, pe = this.pe): Outcome {
+  resume(budget = BUDGET, pe = this.pe): Outcome {
     const exit = pe.run(budget);
     const nothing = { vector: -1, ec: 0, iss: 0, far: 0n, elr: pe.read("ELR_EL2") };
     if (exit === PeExit.BUDGET) return { kind: "budget", ...nothing };
