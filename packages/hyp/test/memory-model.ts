@@ -1,11 +1,18 @@
 /**
  * The memory rules in their simplest form: a page has an owner, an extent has wishes, and a VM sees a page where the
- * owner wishes it. Nothing here is shared with the implementation.
+ * owner wishes it. An address shows one page, that of the newest wish; the first wish that is taken back takes the
+ * page away, even if another wish for it is left. Nothing here is shared with the implementation.
  */
 
 export interface Wish {
   /** Units, see `MemoryModel.unit`. */
   readonly ipa: number;
+  readonly access: number;
+}
+
+/** What a VM sees at one address. */
+export interface Sight {
+  readonly unit: number;
   readonly access: number;
 }
 
@@ -44,6 +51,8 @@ export class MemoryModel {
   readonly owner: (ModelExtent | undefined)[];
   readonly extents: ModelExtent[] = [];
   readonly content: number[];
+  /** What each VM sees: "vm:ipa" to unit and access. */
+  readonly view = new Map<string, Sight>();
 
   constructor(units: number, root: ModelExtent) {
     this.owner = new Array<ModelExtent | undefined>(units).fill(root);
@@ -69,8 +78,25 @@ export class MemoryModel {
     const inside = (e: ModelExtent) => start >= e.start && end <= e.end;
     if (!inside(from) || !inside(to)) return MODEL_INVALID;
     for (let unit = start; unit < end; unit++) if (this.owner[unit] !== from) return MODEL_NOT_OWNER;
-    for (let unit = start; unit < end; unit++) this.owner[unit] = to;
+    for (let unit = start; unit < end; unit++) this.#move(unit, from, to);
     return MODEL_OK;
+  }
+
+  /** A unit changes its owner. What both wish stays, with the access of the new one. */
+  #move(unit: number, from: ModelExtent, to: ModelExtent): void {
+    this.owner[unit] = to;
+    const old = wishesFor(from, unit);
+    const now = wishesFor(to, unit);
+    for (const wish of old)
+      if (!now.some((w) => w.vm === wish.vm && w.ipa === wish.ipa)) this.#hide(wish.vm, wish.ipa, unit);
+    for (const { vm, ipa, access } of now) {
+      const same = old.filter((w) => w.vm === vm && w.ipa === ipa);
+      if (same.length === 0 || same.some((w) => w.access !== access)) this.view.set(`${vm}:${ipa}`, { unit, access });
+    }
+  }
+
+  #hide(vm: number, ipa: number, unit: number): void {
+    if (this.view.get(`${vm}:${ipa}`)?.unit === unit) this.view.delete(`${vm}:${ipa}`);
   }
 
   map(extent: ModelExtent, vm: number, start: number, end: number, ipa: number, access: number): number {
@@ -82,7 +108,11 @@ export class MemoryModel {
       slot = { vm, wishes: new Map() };
       extent.slots[index] = slot;
     }
-    for (let unit = start; unit < end; unit++) slot.wishes.set(unit, { ipa: ipa + unit - start, access });
+    for (let unit = start; unit < end; unit++) {
+      const at = ipa + unit - start;
+      slot.wishes.set(unit, { ipa: at, access });
+      if (this.owner[unit] === extent) this.view.set(`${vm}:${at}`, { unit, access });
+    }
     return MODEL_OK;
   }
 
@@ -94,12 +124,18 @@ export class MemoryModel {
     });
     const slot = extent.slots[index];
     if (slot === undefined) return MODEL_ADDR_INVALID;
-    for (let unit = start; unit < end; unit++) slot.wishes.delete(unit);
+    for (let unit = start; unit < end; unit++) {
+      slot.wishes.delete(unit);
+      if (this.owner[unit] === extent) this.#hide(vm, ipa + unit - start, unit);
+    }
     if (slot.wishes.size === 0) extent.slots[index] = undefined;
     return MODEL_OK;
   }
 
   unmapAll(extent: ModelExtent): void {
+    for (const slot of extent.slots)
+      if (slot !== undefined)
+        for (const [unit, { ipa }] of slot.wishes) if (this.owner[unit] === extent) this.#hide(slot.vm, ipa, unit);
     extent.slots.fill(undefined);
   }
 
@@ -112,12 +148,12 @@ export class MemoryModel {
   #collect(extent: ModelExtent): void {
     if (extent.named || extent.children.size > 0 || !extent.alive) return;
     extent.alive = false;
-    this.owner.forEach((owner, unit) => {
-      if (owner === extent) this.owner[unit] = extent.parent;
-    });
     this.extents.splice(this.extents.indexOf(extent), 1);
     const { parent } = extent;
     if (parent === undefined) return;
+    this.owner.forEach((owner, unit) => {
+      if (owner === extent) this.#move(unit, extent, parent);
+    });
     parent.children.delete(extent);
     this.#collect(parent);
   }
@@ -128,6 +164,7 @@ export class MemoryModel {
       extent.slots.forEach((slot, i) => {
         if (slot?.vm === vm) extent.slots[i] = undefined;
       });
+    for (const at of this.view.keys()) if (at.startsWith(`${vm}:`)) this.view.delete(at);
   }
 
   /** Units at which a VM has a wish of any extent. */
@@ -138,17 +175,14 @@ export class MemoryModel {
           for (const wish of slot.wishes.values()) if (wish.ipa >= ipa && wish.ipa < ipa + count) return true;
     return false;
   }
+}
 
-  /** What each VM sees: "vm:ipa" to unit and access. */
-  view(): Map<string, { unit: number; access: number }> {
-    const view = new Map<string, { unit: number; access: number }>();
-    for (const extent of this.extents)
-      for (const slot of extent.slots)
-        if (slot !== undefined)
-          for (const [unit, wish] of slot.wishes)
-            if (this.owner[unit] === extent) view.set(`${slot.vm}:${wish.ipa}`, { unit, access: wish.access });
-    return view;
-  }
+/** Wishes of an extent for a unit, in the order of its slots. */
+function wishesFor(extent: ModelExtent, unit: number): (Wish & { vm: number })[] {
+  return extent.slots.flatMap((slot) => {
+    const wish = slot?.wishes.get(unit);
+    return slot === undefined || wish === undefined ? [] : [{ ...wish, vm: slot.vm }];
+  });
 }
 
 function isFree(slot: ModelSlot, start: number, end: number): boolean {

@@ -48,7 +48,10 @@ export class Stage2 {
   #tables = 1;
   /** Counts invalidations: a translation found before stays good while this is the same. */
   generation = 0;
-  /** Whether a wanted translation may be missing: one replaced another, or memory for tables ran out. */
+  /**
+   * Whether a wanted translation may be missing: one replaced another, one of two records of it was unmapped, or memory
+   * for tables ran out.
+   */
   isIncomplete = false;
 
   /** Result of the last `lookup` that found a leaf. */
@@ -465,7 +468,11 @@ export class Stage2 {
 
   /** Take back what a map that ran out of memory did. */
   #undo(ipa: Ipa, reached: Ipa, pa: Pa): GunyahError {
-    if (reached > ipa) this.unmapMatching(ipa, reached - ipa, pa);
+    if (reached > ipa) {
+      // It may have been there before, for another record.
+      this.isIncomplete = true;
+      this.unmapMatching(ipa, reached - ipa, pa);
+    }
     if (this.#findLevel2Entry(reached) >= 0) this.#tryFreeLevel2(reached);
     return GunyahError.NOMEM;
   }

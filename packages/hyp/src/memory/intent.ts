@@ -130,6 +130,16 @@ export class IntentMap {
     return true;
   }
 
+  /** Whether a page of [start, end) has an intent of this distance. */
+  touches(start: number, end: number, delta: number): boolean {
+    for (let page = start; page < end; ) {
+      const value = this.get(page);
+      if (value !== 0 && intentDelta(value) === delta) return true;
+      page = this.runEnd(page, end);
+    }
+    return false;
+  }
+
   /** Whether no page of [start, end) has an intent. */
   isFree(start: number, end: number): boolean {
     if (end === start + 1) return this.get(start) === 0;

@@ -5,7 +5,7 @@
  */
 
 import { GunyahError } from "@gunyah-ts/abi";
-import { type Ipa, PAGE_SIZE } from "@gunyah-ts/kernel";
+import { type Ipa, PAGE_SIZE, type Pa } from "@gunyah-ts/kernel";
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import { IPA_LIMIT } from "../addrspace/stage2.ts";
 import type { ByteSize, ExtentOffset } from "../hypercall/arguments.ts";
@@ -119,9 +119,9 @@ export function updateAccess(
   const delta = vbase / PAGE_SIZE - start;
   for (const slot of extent.slots) {
     if (slot.addrspace !== addrspace || !slot.intents.matches(start, end, delta)) continue;
-    const memtype = memtypeOf(attrsOfIntent(slot.intents.get(start)));
-    const attrs = makeAttrs(userAccess(access), kernelAccess(access), memtype);
-    return remap(extent, slot, start, end, makeIntent(delta, attrs));
+    const old = slot.intents.get(start);
+    const attrs = makeAttrs(userAccess(access), kernelAccess(access), memtypeOf(attrsOfIntent(old)));
+    return change(extent, slot, { start, end, from: old, to: makeIntent(delta, attrs) });
   }
   return GunyahError.ADDR_INVALID;
 }
@@ -165,49 +165,87 @@ function record(
   vbase: Ipa,
   attrs: Attrs,
 ): GunyahError {
-  slot.set(start, end, makeIntent(vbase / PAGE_SIZE - start, attrs));
-  const error = translate(extent, slot, start, end, vbase - start * PAGE_SIZE, attrs);
-  if (error !== GunyahError.OK) {
-    slot.set(start, end, 0);
-    if (slot.intents.isEmpty) extent.freeSlot(slot);
-  }
-  return error;
+  const delta = vbase / PAGE_SIZE - start;
+  slot.set(start, end, makeIntent(delta, attrs));
+  const reached = translate(extent, slot, start, end, delta, attrs);
+  if (reached === end) return GunyahError.OK;
+  untranslate(extent, slot, start, reached, delta);
+  erase(extent, slot, start, end);
+  return GunyahError.NOMEM;
 }
 
+/** Replace the one intent of [start, end) by another of the same distance. Without memory all stays as it was. */
+function change(
+  extent: Memextent,
+  slot: MappingSlot,
+  { start, end, from, to }: { start: number; end: number; from: Intent; to: Intent },
+): GunyahError {
+  const delta = intentDelta(to);
+  slot.set(start, end, to);
+  const reached = translate(extent, slot, start, end, delta, attrsOfIntent(to));
+  if (reached === end) return GunyahError.OK;
+  slot.set(start, end, from);
+  translate(extent, slot, start, reached, delta, attrsOfIntent(from));
+  return GunyahError.NOMEM;
+}
+
+function erase(extent: Memextent, slot: MappingSlot, start: number, end: number): void {
+  slot.set(start, end, 0);
+  if (slot.intents.isEmpty) extent.freeSlot(slot);
+}
+
+/**
+ * Make the translations of the pages of [start, end) that the extent owns.
+ * @param delta virtual page number - physical page number
+ * @returns `end`, or the first page of the run for which there is no memory
+ */
 function translate(
   extent: Memextent,
   slot: MappingSlot,
   start: number,
   end: number,
-  distance: number,
+  delta: number,
   attrs: Attrs,
-): GunyahError {
+): number {
   const stage2 = slot.addrspace?.stage2;
-  if (stage2 === undefined) return GunyahError.OK;
-  const { memdb } = extent.core;
-  if (end === start + 1) {
-    if (memdb.ownerOfPage(start) !== extent.id) return GunyahError.OK;
-    return stage2.map(start * PAGE_SIZE + distance, PAGE_SIZE, start * PAGE_SIZE, attrs);
-  }
-  let error: GunyahError = GunyahError.OK;
-  let failedAt = 0;
-  memdb.walk(extent.id, start * PAGE_SIZE, (end - start) * PAGE_SIZE, (pa, size) => {
-    error = stage2.map(pa + distance, size, pa, attrs);
-    failedAt = pa;
-    return error === GunyahError.OK;
+  if (stage2 === undefined) return end;
+  let reached = end;
+  forOwned(extent, start, end, (pa, size) => {
+    if (stage2.map(pa + delta * PAGE_SIZE, size, pa, attrs) === GunyahError.OK) return true;
+    reached = pa / PAGE_SIZE;
+    return false;
   });
-  if (error !== GunyahError.OK) {
-    const made = failedAt - start * PAGE_SIZE;
-    memdb.walk(extent.id, start * PAGE_SIZE, made, (pa, size) => {
-      stage2.unmapMatching(pa + distance, size, pa);
-      return undefined;
-    });
-  }
-  return error;
+  return reached;
 }
 
-function remap(extent: Memextent, slot: MappingSlot, start: number, end: number, intent: Intent): GunyahError {
-  return record(extent, slot, start, end, (start + intentDelta(intent)) * PAGE_SIZE, attrsOfIntent(intent));
+/**
+ * Take away the translations of the pages of [start, end) that the extent owns. A second record of the same relation
+ * does not keep them, as in the source: it has no translation until its memory comes anew.
+ */
+function untranslate(extent: Memextent, slot: MappingSlot, start: number, end: number, delta: number): void {
+  const { addrspace } = slot;
+  const stage2 = addrspace?.stage2;
+  if (stage2 === undefined) return;
+  forOwned(extent, start, end, (pa, size) => {
+    const page = pa / PAGE_SIZE;
+    for (const other of extent.slots)
+      if (
+        other !== slot &&
+        other.addrspace === addrspace &&
+        other.intents.touches(page, page + size / PAGE_SIZE, delta)
+      )
+        stage2.isIncomplete = true;
+    stage2.unmapMatching(pa + delta * PAGE_SIZE, size, pa);
+    return true;
+  });
+}
+
+/** Every run of the pages of [start, end) that the extent owns, in bytes, while `visit` answers true. */
+function forOwned(extent: Memextent, start: number, end: number, visit: (pa: Pa, size: number) => boolean): void {
+  const { memdb } = extent.core;
+  if (end === start + 1) {
+    if (memdb.ownerOfPage(start) === extent.id) visit(start * PAGE_SIZE, PAGE_SIZE);
+  } else if (end > start) memdb.walk(extent.id, start * PAGE_SIZE, (end - start) * PAGE_SIZE, visit);
 }
 
 function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: ExtentOffset, size: ByteSize): GunyahError {
@@ -216,18 +254,7 @@ function unmap(extent: Memextent, addrspace: Addrspace, vbase: Ipa, offset: Exte
   const delta = vbase / PAGE_SIZE - start;
   const slot = extent.slots.find((s) => s.addrspace === addrspace && s.intents.matches(start, end, delta));
   if (slot === undefined) return GunyahError.ADDR_INVALID;
-  const { stage2 } = addrspace;
-  if (stage2 !== undefined) {
-    if (end === start + 1) {
-      if (extent.core.memdb.ownerOfPage(start) === extent.id) stage2.unmapMatching(vbase, size, start * PAGE_SIZE);
-    } else {
-      extent.core.memdb.walk(extent.id, start * PAGE_SIZE, size, (pa, run) => {
-        stage2.unmapMatching(pa + delta * PAGE_SIZE, run, pa);
-        return undefined;
-      });
-    }
-  }
-  slot.set(start, end, 0);
-  if (slot.intents.isEmpty) extent.freeSlot(slot);
+  untranslate(extent, slot, start, end, delta);
+  erase(extent, slot, start, end);
   return GunyahError.OK;
 }

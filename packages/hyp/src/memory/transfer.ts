@@ -55,14 +55,33 @@ export function applyAll(extent: Memextent, pa: Pa, size: number, map: boolean):
   return GunyahError.OK;
 }
 
-/** Whether `slots` has the same intent for the same address space. */
-function wanted(slots: readonly MappingSlot[], slot: MappingSlot, intent: Intent, page: number): boolean {
-  for (const other of slots) if (other.addrspace === slot.addrspace && intentOf(other, page) === intent) return true;
+/** Whether one of `slots` wants the page where `intent` has it in the address space of `slot`, with whatever access. */
+function keeps(slots: readonly MappingSlot[], slot: MappingSlot, intent: Intent, page: number): boolean {
+  for (const other of slots) {
+    const theirs = other.addrspace === slot.addrspace ? intentOf(other, page) : 0;
+    if (theirs !== 0 && intentDelta(theirs) === intentDelta(intent)) return true;
+  }
   return false;
 }
 
+/** Whether what `slots` have made there is what `intent` says: all that want the page there want it with equal attributes. */
+function hasMade(slots: readonly MappingSlot[], slot: MappingSlot, intent: Intent, page: number): boolean {
+  let made = false;
+  for (const other of slots) {
+    const theirs = other.addrspace === slot.addrspace ? intentOf(other, page) : 0;
+    if (theirs === 0 || intentDelta(theirs) !== intentDelta(intent)) continue;
+    if (theirs !== intent) return false;
+    made = true;
+  }
+  return made;
+}
+
 /**
- * Change the translations of a range from the intents of one extent to those of another.
+ * Change the translations of a range from the intents of one extent to those of another. Where only the attributes
+ * change, the new translation replaces the old one.
+ *
+ * Differs: an extent may have several records for one address space. In the source the record that is compared last
+ * decides, so that a translation that both extents want can go, or one stay with the access of the wrong record.
  *
  * @param mustSucceed when memory for tables runs out, leave the rest of the range unmapped instead of going back
  * @returns GunyahError: NOMEM, with the translations as they were
@@ -80,14 +99,15 @@ export function transferMappings(
     const stop = end === page + 1 ? end : runEnd(to.slots, page, runEnd(from.slots, page, end));
     for (const slot of from.slots) {
       const intent = intentOf(slot, page);
-      if (intent !== 0 && !wanted(to.slots, slot, intent, page)) apply(slot, page, stop, intent, false);
+      if (intent !== 0 && !keeps(to.slots, slot, intent, page)) apply(slot, page, stop, intent, false);
     }
     for (const slot of to.slots) {
       const intent = intentOf(slot, page);
-      if (intent === 0 || wanted(from.slots, slot, intent, page)) continue;
+      if (intent === 0 || hasMade(from.slots, slot, intent, page)) continue;
       const error = apply(slot, page, stop, intent, true);
       if (error === GunyahError.OK) continue;
       if (mustSucceed) {
+        apply(slot, page, stop, intent, false);
         if (slot.addrspace?.stage2 !== undefined) slot.addrspace.stage2.isIncomplete = true;
         continue;
       }

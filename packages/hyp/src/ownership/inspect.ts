@@ -4,7 +4,7 @@
 
 import { type Ipa, PAGE_SIZE, type Pa, type PageInfo } from "@gunyah-ts/kernel";
 import type { HypCore } from "../core.ts";
-import { attrsOfIntent, intentDelta, kernelAccess } from "../memory/intent.ts";
+import { intentDelta, kernelAccess } from "../memory/intent.ts";
 import { Memextent } from "../memory/memextent.ts";
 
 /** Access of EL1 as "rwx" with "-" for what is missing. */
@@ -26,7 +26,9 @@ export function inspectPage(core: HypCore, pa: Pa): PageInfo {
       if (intent === 0 || stage2 === undefined) continue;
       const ipa = (page + intentDelta(intent)) * PAGE_SIZE;
       if (!stage2.lookup(ipa) || stage2.found.pa + (ipa % stage2.found.size) !== page * PAGE_SIZE) continue;
-      mappings.push({ vmid: stage2.vmid, ipa, access: accessName(stage2.found.attrs & attrsOfIntent(intent)) });
+      // Two records can stand for one translation.
+      if (mappings.some((m) => m.vmid === stage2.vmid && m.ipa === ipa)) continue;
+      mappings.push({ vmid: stage2.vmid, ipa, access: accessName(stage2.found.attrs) });
     }
   }
   return { owner: core.ownerName(owner), mappings };

@@ -97,8 +97,8 @@ function hasDelta(intent: Intent, delta: number): boolean {
  * Whether what the owner of the pages [first, end) wants is there.
  *
  * An address where two extents want different pages holds the newest translation, as in the hypervisor; the older
- * intent then has none. Once that happened in an address space, or memory for tables ran out there, missing
- * translations there are no fault.
+ * intent then has none. Nor has an intent that was recorded twice and unmapped once. Once that happened in an address
+ * space, or memory for tables ran out there, missing translations there are no fault.
  */
 export function checkIntent(stage2: Stage2, first: number, end: number, intent: Intent): OwnershipFault | undefined {
   if (stage2.isIncomplete) return undefined;
