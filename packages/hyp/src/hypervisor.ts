@@ -44,7 +44,8 @@ import { StreamMemory } from "./vcpu/stream-memory.ts";
 import { Vcpu } from "./vcpu/vcpu.ts";
 import { addVicCalls } from "./vgic/calls.ts";
 import { VicObject } from "./vgic/vic-object.ts";
-import { addWatchdogCalls } from "./watchdog/watchdog.ts";
+import { addWatchdogCalls } from "./watchdog/calls.ts";
+import { Watchdog } from "./watchdog/watchdog.ts";
 
 export interface HypervisorOptions {
   readonly board: BoardConfig;
@@ -194,6 +195,7 @@ export class GunyahHypervisor implements Hypervisor, VcpuRuntime {
     core.factories.set("thread", (c, partition) => new Vcpu(c, partition, this));
     core.factories.set("vic", (c, partition) => new VicObject(c, partition));
     core.factories.set("vpm_group", (c, partition) => new VpmGroup(c, partition));
+    core.factories.set("watchdog", (c, partition) => new Watchdog(c, partition));
     addVcpuCalls(core.hypercalls);
     addVicCalls(core.hypercalls);
     addVpmGroupCalls(core.hypercalls);

@@ -1,12 +1,13 @@
-/** Effects of the vCPU, scheduler, interrupt controller and VPM calls, on a booted hypervisor. */
+/** Effects of the vCPU, scheduler, interrupt controller, VPM and watchdog calls, on a booted hypervisor. */
 
-import { GunyahError as E, Hypercall, ObjectState, VcpuRunState } from "@gunyah-ts/abi";
+import { GunyahError as E, Hypercall, ObjectState, VcpuRunState, WatchdogManageOp } from "@gunyah-ts/abi";
 import type { CapId } from "@gunyah-ts/kernel";
 import { expect } from "vitest";
 import type { VpmGroup } from "../src/psci/vpm-group.ts";
 import { Block } from "../src/vcpu/block.ts";
 import { ThreadState, type Vcpu } from "../src/vcpu/vcpu.ts";
 import type { VicObject } from "../src/vgic/vic-object.ts";
+import type { Watchdog } from "../src/watchdog/watchdog.ts";
 import { type Effects, pick } from "./effects.ts";
 import { create, createAddrspace, objectOf, type World } from "./fixture.ts";
 import { enableSpi } from "./machine.ts";
@@ -20,6 +21,11 @@ function vicCap(w: World, activate = true): CapId {
 }
 function vpm(w: World): CapId {
   const cap = create(w, "vpm_group");
+  w.root.ok(Hypercall.object_activate, cap);
+  return cap;
+}
+function watchdog(w: World): CapId {
+  const cap = create(w, "watchdog");
   w.root.ok(Hypercall.object_activate, cap);
   return cap;
 }
@@ -330,6 +336,96 @@ export const vcpuEffects: Effects = {
       expect(w.root.ok(Hypercall.vpm_group_get_state, cap)).toBe(0n);
       w.root.ok(Hypercall.vcpu_poweron, vcpu, 0x1000, 0, 0);
       expect(w.root.ok(Hypercall.vpm_group_get_state, cap)).toBe(1n);
+    },
+  },
+  partition_create_watchdog: {
+    "an INIT object": (w) => {
+      expect(pick(objectOf(w, create(w, "watchdog")), "type", "state")).toEqual(["watchdog", ObjectState.INIT]);
+    },
+  },
+  watchdog_configure: {
+    "the flags": (w) => {
+      const cap = create(w, "watchdog");
+      w.root.ok(Hypercall.watchdog_configure, cap, 1);
+      expect(objectOf<Watchdog>(w, cap).flags).toBe(1);
+    },
+  },
+  watchdog_attach_vcpu: {
+    "one watchdog for a vCPU, which keeps it alive": (w) => {
+      const first = watchdog(w);
+      const second = watchdog(w);
+      const vcpu = thread(w);
+      const objects = [first, second].map((cap) => objectOf<Watchdog>(w, cap));
+      w.root.ok(Hypercall.watchdog_attach_vcpu, first, vcpu);
+      w.root.ok(Hypercall.watchdog_attach_vcpu, second, vcpu);
+      expect(vcpuOf(w, vcpu).watchdog).toBe(objects[1]);
+      expect(objects.map((object) => object.references)).toEqual([1, 2]);
+      w.root.ok(Hypercall.cspace_delete_cap_from, w.caps.cspace, vcpu);
+      expect(objects.map((object) => object.references)).toEqual([1, 1]);
+    },
+  },
+  watchdog_bind_virq: {
+    "the bark's and the bite's at their times": (w) => {
+      const m = machineOf(w);
+      const cap = watchdog(w);
+      for (const [spi, bite] of [
+        [60, 0],
+        [61, 1],
+      ] as const) {
+        w.root.ok(Hypercall.watchdog_bind_virq, cap, rootVic(w), spi, bite);
+        m.enableRootSpi(spi);
+      }
+      objectOf<Watchdog>(w, cap).setTimes(1, 2);
+      objectOf<Watchdog>(w, cap).setEnabled(true);
+      m.clock.advance(19_199);
+      m.root.call(Hypercall.hypervisor_identify);
+      expect(m.rootInterrupts).toEqual([]);
+      m.clock.advance(1);
+      m.root.call(Hypercall.hypervisor_identify);
+      expect(m.rootInterrupts).toEqual([60]);
+      m.clock.advance(19_200);
+      m.root.call(Hypercall.hypervisor_identify);
+      expect(m.rootInterrupts).toEqual([60, 61]);
+    },
+  },
+  watchdog_unbind_virq: {
+    "the one of the flag is free again": (w) => {
+      const cap = watchdog(w);
+      w.root.ok(Hypercall.watchdog_bind_virq, cap, rootVic(w), 60, 0);
+      w.root.ok(Hypercall.watchdog_bind_virq, cap, rootVic(w), 61, 1);
+      const { bark, bite } = objectOf<Watchdog>(w, cap);
+      w.root.ok(Hypercall.watchdog_unbind_virq, cap, 1);
+      expect([bark.virq.isBound, bite.virq.isBound]).toEqual([true, false]);
+      w.root.ok(Hypercall.watchdog_unbind_virq, cap, 0);
+      expect(bark.virq.isBound).toBe(false);
+    },
+  },
+  watchdog_manage: {
+    "counts only while nothing freezes it": (w) => {
+      const { clock } = machineOf(w);
+      const cap = watchdog(w);
+      const dog = objectOf<Watchdog>(w, cap);
+      dog.setTimes(10, 20);
+      dog.setEnabled(true);
+      clock.advance(4 * 19_200);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.FREEZE);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.FREEZE);
+      clock.advance(100 * 19_200);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.UNFREEZE);
+      clock.advance(100 * 19_200);
+      expect(dog.sincePing).toBe(4);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.UNFREEZE);
+      clock.advance(6 * 19_200 - 1);
+      expect(dog.bark.isDue).toBe(false);
+      clock.advance(1);
+      expect(dog.bark.isDue).toBe(true);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.FREEZE_AND_RESET);
+      expect([dog.sincePing, dog.bark.isDue]).toEqual([0, false]);
+      clock.advance(100 * 19_200);
+      expect(dog.sincePing).toBe(0);
+      w.root.ok(Hypercall.watchdog_manage, cap, WatchdogManageOp.UNFREEZE);
+      clock.advance(20 * 19_200);
+      expect([dog.sincePing, dog.bark.isDue, dog.bite.isDue]).toEqual([20, true, true]);
     },
   },
 };

@@ -240,6 +240,7 @@ const CREATE: Record<string, { readonly number: number }> = {
   thread: Hypercall.partition_create_thread,
   vpm_group: Hypercall.partition_create_vpm_group,
   virtio_mmio: Hypercall.partition_create_virtio_mmio,
+  watchdog: Hypercall.partition_create_watchdog,
 };
 
 /** Create an object by hypercall; INIT. */

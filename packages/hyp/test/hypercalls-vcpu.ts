@@ -1,14 +1,16 @@
 /** Documented errors of the vCPU, scheduler, interrupt controller, VPM and watchdog calls. */
 
 import {
+  CspaceRight,
   GunyahError as E,
   HwirqRight,
   Hypercall,
-  type HypercallName,
   OBJECT_ACTIVATE,
+  PartitionRight,
   ThreadRight,
   VicRight,
   VpmGroupRight,
+  WatchdogRight,
 } from "@gunyah-ts/abi";
 import type { CapId } from "@gunyah-ts/kernel";
 import { create, createAddrspace, type World } from "./fixture.ts";
@@ -77,19 +79,17 @@ const activate = (args: Args, world: World) => {
   world.root.ok(Hypercall.object_activate, args[0] as CapId);
 };
 
-const watchdog = (call: HypercallName): CallSpec => ({
-  call,
-  good: (w) => [w.caps.cspace, w.caps.cspace, 0, 0],
-  lookups: [],
-  result: E.UNIMPLEMENTED,
-});
+function watchdog(world: World): CapId {
+  const cap = create(world, "watchdog");
+  world.root.ok(Hypercall.object_activate, cap);
+  return cap;
+}
 
 const specs: readonly CallSpec[] = [
   {
     call: "partition_create_watchdog",
     good: (w) => [w.caps.partition, w.caps.cspace, 0],
-    lookups: [],
-    result: E.UNIMPLEMENTED,
+    lookups: [lookup(0, "partition", PartitionRight.OBJECT_CREATE), lookup(1, "cspace", CspaceRight.CAP_CREATE)],
   },
   { call: "partition_create_vpm_group", good: (w) => [w.caps.partition, w.caps.cspace, 0], lookups: [] },
   {
@@ -391,11 +391,85 @@ const specs: readonly CallSpec[] = [
     lookups: [lookup(0, "vpm_group", VpmGroupRight.BIND_VIRQ)],
   },
   { call: "vpm_group_get_state", good: (w) => [vpm(w), 0], lookups: [lookup(0, "vpm_group", VpmGroupRight.QUERY)] },
-  watchdog("watchdog_configure"),
-  watchdog("watchdog_attach_vcpu"),
-  watchdog("watchdog_bind_virq"),
-  watchdog("watchdog_unbind_virq"),
-  watchdog("watchdog_manage"),
+  {
+    call: "watchdog_configure",
+    good: (w) => [create(w, "watchdog"), 1, 0],
+    before: [
+      { when: "unknown option", error: E.ARGUMENT_INVALID, apply: set(1, 2) },
+      { when: "unknown option, high", error: E.ARGUMENT_INVALID, apply: set(1, 1n << 32n) },
+    ],
+    lookups: [lookup(0, "watchdog", OBJECT_ACTIVATE, "configure")],
+  },
+  {
+    call: "watchdog_attach_vcpu",
+    good: (w) => [watchdog(w), thread(w), 0],
+    lookups: [lookup(0, "watchdog", WatchdogRight.ATTACH_VCPU), lookup(1, "thread", OBJECT_ACTIVATE, "configure")],
+    faults: [
+      {
+        when: "vCPU of an HLOS VM",
+        error: E.ARGUMENT_INVALID,
+        apply: (a, w) => {
+          w.root.ok(Hypercall.vcpu_configure, a[1] as CapId, 1n << 63n);
+        },
+        alone: true,
+      },
+    ],
+  },
+  {
+    call: "watchdog_bind_virq",
+    good: (w) => [watchdog(w), vic(w), 40, 1],
+    before: [
+      { when: "unknown flag", error: E.ARGUMENT_INVALID, apply: set(3, 2) },
+      { when: "unknown flag, high", error: E.ARGUMENT_INVALID, apply: set(3, 1n << 32n) },
+    ],
+    lookups: [lookup(0, "watchdog", WatchdogRight.BIND_VIRQ), lookup(1, "vic", VicRight.BIND_SOURCE)],
+    faults: [
+      { when: "number is no interrupt", error: E.ARGUMENT_INVALID, apply: set(2, 2000), alone: true },
+      {
+        when: "bound already",
+        error: E.VIRQ_BOUND,
+        apply: (a, w) => {
+          w.root.ok(Hypercall.watchdog_bind_virq, ...a);
+          a[2] = 41;
+        },
+        alone: true,
+      },
+      {
+        when: "number taken by the bark",
+        error: E.BUSY,
+        apply: (a, w) => {
+          w.root.ok(Hypercall.watchdog_bind_virq, ...a.slice(0, 3), 0);
+        },
+        alone: true,
+      },
+    ],
+  },
+  {
+    call: "watchdog_unbind_virq",
+    good: (w) => [watchdog(w), 1],
+    before: [
+      { when: "unknown flag", error: E.ARGUMENT_INVALID, apply: set(1, 2) },
+      { when: "unknown flag, high", error: E.ARGUMENT_INVALID, apply: set(1, 1n << 32n) },
+    ],
+    lookups: [lookup(0, "watchdog", WatchdogRight.BIND_VIRQ)],
+  },
+  {
+    call: "watchdog_manage",
+    good: (w) => [watchdog(w), 0],
+    lookups: [lookup(0, "watchdog", 0)],
+    faults: [
+      { when: "unknown operation", error: E.ARGUMENT_INVALID, apply: set(1, 3), alone: true },
+      { when: "unfreeze what is not frozen", error: E.BUSY, apply: set(1, 2), alone: true },
+      {
+        when: "frozen 255 times",
+        error: E.BUSY,
+        apply: (a, w) => {
+          for (let i = 0; i < 255; i++) w.root.ok(Hypercall.watchdog_manage, a[0] as CapId, i & 1);
+        },
+        alone: true,
+      },
+    ],
+  },
 ];
 
 function hwirq(world: World): CapId {

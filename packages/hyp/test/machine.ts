@@ -117,6 +117,8 @@ export interface VmOptions {
   readonly timesliceNs?: number;
   /** Physical page of an info area, which the VM can read at INFO_AREA. */
   readonly infoArea?: number;
+  /** Watchdog of its vCPUs. */
+  readonly watchdog?: bigint;
 }
 
 /** Where a VM sees its info area. */
@@ -254,6 +256,7 @@ export class Machine {
       root.ok(Hypercall.cspace_attach_thread, options.inRootCspace === true ? BigInt(rootCspace) : cspace, vcpu);
       root.ok(Hypercall.addrspace_attach_thread, addrspace, vcpu);
       root.ok(Hypercall.vic_attach_vcpu, vic, vcpu, i);
+      if (options.watchdog !== undefined) root.ok(Hypercall.watchdog_attach_vcpu, options.watchdog, vcpu);
       if (options.psci === true) root.ok(Hypercall.vpm_group_attach_vcpu, vpm, vcpu, i);
       root.ok(Hypercall.object_activate, vcpu);
       vcpus.push(vcpu);

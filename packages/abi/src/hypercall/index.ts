@@ -7,3 +7,4 @@ export * from "./memory.ts";
 export * from "./objects.ts";
 export * from "./smccc.ts";
 export * from "./vcpu.ts";
+export * from "./watchdog.ts";

@@ -30,7 +30,7 @@ export function installCore(core: HypCore): void {
   core.factories.set("msgqueue", (c, partition) => new Msgqueue(c, partition));
   core.factories.set("virtio_mmio", (c, partition) => new VirtioMmio(c, partition));
   const table = core.hypercalls;
-  addIdentifyCall(table);
+  addIdentifyCall(core);
   addPartitionCalls(core);
   addObjectCalls(table);
   addCspaceCalls(table);

@@ -19,6 +19,7 @@ import type { Registers } from "../hypercall/registers.ts";
 import { psciCall } from "../psci/psci.ts";
 import { pvTimeOffset } from "../vcpu/pv-time.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
+import { watchdogCall } from "../watchdog/guest-calls.ts";
 import { trngCall } from "./trng.ts";
 
 /** Function number, bits 15:0. */
@@ -71,10 +72,14 @@ export class SmcccRouter {
     return false;
   }
 
-  /** Hypercalls and identification. Platform calls are the secure firmware's; nobody else gets what is unknown here. */
+  /**
+   * Hypercalls and identification. Of the platform calls a VM with a watchdog has that one's, the others are the secure
+   * firmware's; nobody else gets what is unknown here.
+   */
   #vendorHyp(vcpu: Vcpu, r: Registers, fid: number): boolean {
     const callClass = (fid >>> 14) & 3;
-    if (callClass === HypercallClass.PLATFORM) return false;
+    if (callClass === HypercallClass.PLATFORM)
+      return vcpu.watchdog !== undefined && watchdogCall(vcpu.watchdog, fid, r);
     const form = fid & (SmcccFid.FAST | SmcccFid.SMC64);
     if (callClass === HypercallClass.HYPERCALL && form === HYPERCALL_FORM)
       this.#core.hypercalls.dispatch(vcpu, fid & CALL_NUMBER_MASK, r);

@@ -22,6 +22,7 @@ import type { VpmGroup } from "../psci/vpm-group.ts";
 import type { VgicCpu } from "../vgic/deliver.ts";
 import type { VicObject } from "../vgic/vic-object.ts";
 import { VirqSource } from "../virq/virq-source.ts";
+import type { Watchdog } from "../watchdog/watchdog.ts";
 import { Block, blockName, NON_KILLABLE } from "./block.ts";
 import { InitialContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
@@ -60,6 +61,7 @@ export class Vcpu extends HypObject implements Caller {
   vicIndex = -1;
   vpmGroup: VpmGroup | undefined;
   vpmIndex = -1;
+  watchdog: Watchdog | undefined;
   /** vcpu_configure options, bits 31:0. */
   options = 0;
   isHlos = false;
@@ -240,10 +242,12 @@ export class Vcpu extends HypObject implements Caller {
     this.#addrspace?.release();
     this.vic?.release();
     this.vpmGroup?.release();
+    this.watchdog?.release();
     this.#cspace = undefined;
     this.#addrspace = undefined;
     this.vic = undefined;
     this.vpmGroup = undefined;
+    this.watchdog = undefined;
   }
 
   /**
