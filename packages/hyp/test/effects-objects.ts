@@ -451,24 +451,24 @@ export const objectEffects: Effects = {
   virtio_mmio_backend_bind_virq: binds(
     "virtio_mmio_backend_bind_virq",
     (w) => virtio(w),
-    (w, device) => frontend(w, device, REG.notify, 0),
+    (w, device) => void w.root.ok(Hypercall.virtio_mmio_backend_assert_virq, device, 1),
   ),
   virtio_mmio_backend_unbind_virq: unbinds(
     "virtio_mmio_backend_bind_virq",
     "virtio_mmio_backend_unbind_virq",
     (w) => virtio(w),
-    (w, device) => frontend(w, device, REG.notify, 0),
+    (w, device) => void w.root.ok(Hypercall.virtio_mmio_backend_assert_virq, device, 1),
   ),
   virtio_mmio_frontend_bind_virq: binds(
     "virtio_mmio_frontend_bind_virq",
     (w) => virtio(w),
-    (w, device) => void w.root.ok(Hypercall.virtio_mmio_backend_assert_virq, device, 1),
+    (w, device) => frontend(w, device, REG.notify, 0),
   ),
   virtio_mmio_frontend_unbind_virq: unbinds(
     "virtio_mmio_frontend_bind_virq",
     "virtio_mmio_frontend_unbind_virq",
     (w) => virtio(w),
-    (w, device) => void w.root.ok(Hypercall.virtio_mmio_backend_assert_virq, device, 1),
+    (w, device) => frontend(w, device, REG.notify, 0),
   ),
   virtio_mmio_backend_assert_virq: {
     "the bits are added to InterruptStatus": (w) => {
@@ -532,7 +532,7 @@ export const objectEffects: Effects = {
     "queues and reason, once; the interrupt goes": (w) => {
       const { cap, vic } = vicOf(w);
       const device = virtio(w);
-      w.root.ok(Hypercall.virtio_mmio_backend_bind_virq, device, cap, 44, 0);
+      w.root.ok(Hypercall.virtio_mmio_frontend_bind_virq, device, cap, 44, 0);
       frontend(w, device, REG.notify, 1);
       expect(w.root.ok(Hypercall.virtio_mmio_backend_get_notification, device)).toBe(2n);
       expect(w.root.r.x[2]).toBe(1n);

@@ -22,9 +22,9 @@ import { VirtioMmio } from "./virtio-mmio.ts";
 const VALID_DEVICE_TYPE = 0x40;
 
 type SourceOf = (device: VirtioMmio) => VirqSource;
-/** The back-end's interrupt is asserted by what the front-end does, and the other way round. */
-const AT_BACKEND: SourceOf = (device) => device.frontendSource;
-const AT_FRONTEND: SourceOf = (device) => device.backendSource;
+/** A source is named after the side that asserts it: the back-end's is bound in the front-end's VM, and the reverse. */
+const OF_BACKEND: SourceOf = (device) => device.backendSource;
+const OF_FRONTEND: SourceOf = (device) => device.frontendSource;
 
 function bind(right: number, source: SourceOf): HypercallHandler<typeof Hypercall.virtio_mmio_backend_bind_virq> {
   return (caller, args) => {
@@ -71,10 +71,10 @@ export function addVirtioMmioCalls(table: HypercallTable): void {
       (args.flags & VALID_DEVICE_TYPE) === 0 ? undefined : args.device_type,
     );
   });
-  table.add(Hypercall.virtio_mmio_backend_bind_virq, bind(BIND_BACKEND_VIRQ, AT_BACKEND));
-  table.add(Hypercall.virtio_mmio_backend_unbind_virq, unbind(BIND_BACKEND_VIRQ, AT_BACKEND));
-  table.add(Hypercall.virtio_mmio_frontend_bind_virq, bind(BIND_FRONTEND_VIRQ, AT_FRONTEND));
-  table.add(Hypercall.virtio_mmio_frontend_unbind_virq, unbind(BIND_FRONTEND_VIRQ, AT_FRONTEND));
+  table.add(Hypercall.virtio_mmio_backend_bind_virq, bind(BIND_BACKEND_VIRQ, OF_BACKEND));
+  table.add(Hypercall.virtio_mmio_backend_unbind_virq, unbind(BIND_BACKEND_VIRQ, OF_BACKEND));
+  table.add(Hypercall.virtio_mmio_frontend_bind_virq, bind(BIND_FRONTEND_VIRQ, OF_FRONTEND));
+  table.add(Hypercall.virtio_mmio_frontend_unbind_virq, unbind(BIND_FRONTEND_VIRQ, OF_FRONTEND));
   table.add(
     Hypercall.virtio_mmio_backend_assert_virq,
     on(ASSERT_VIRQ, (device, args) => device.assertInterrupt(args.interrupt_status)),
