@@ -1,6 +1,7 @@
 /** A region does not outlive its code: not the words, not the translation, not the page. */
 import { PeExit } from "@gunyah-ts/kernel";
 import { beforeEach, describe, expect, it } from "vitest";
+import { type CompiledBatch, InlineCompiler } from "../../src/jit/compiler.ts";
 import { D, DATA, RW, type Stage, WINDOW } from "../support/probe.ts";
 import { Twins } from "./twins.ts";
 
@@ -123,6 +124,69 @@ describe("a store to code", () => {
     expect(twins.run(1000)).toBe(PeExit.SYNC);
     expect(sum()).toBe(4n * TURNS);
     expect(call).toBeGreaterThan(0);
+  });
+  it.each([8, 16])("of %i bytes ends the region when only the first word that it reaches is covered", (bytes) => {
+    // the function begins with a branch; nothing goes to the words after it
+    const branch = (words: number) => (0x1400_0000 | words) >>> 0;
+    twins.each((stage) => {
+      write(stage, FUNCTION, [branch(16), 0, 0, 0]);
+      write(stage, FUNCTION, [movz(1), RET], 64);
+      write(stage, FUNCTION, [movz(6), RET], 128);
+    });
+    for (let i = 0; i < 4; i++) expect(sum()).toBe(TURNS);
+    guest(STORES[bytes] as number, BigInt(branch(32)), BigInt(at(FUNCTION)));
+    expect(sum()).toBe(6n * TURNS);
+  });
+  it("to where a region begins is not undone when the region is tidied away", () => {
+    guest(STORES[4] as number, 0xd280_00a0n, BigInt(at(CALLER) + 4)); // movz x0, #5 instead of the call
+    start(at(CALLER));
+    expect(twins.run(3)).toBe(PeExit.BUDGET);
+    // so many other regions that stale ones are looked for
+    for (let round = 1; round < 40; round++) {
+      twins.each((stage) => {
+        for (const page of [CALLER, FUNCTION]) stage.map(page + 2 * round, RW, physicalOf(page + 2 * round));
+        write(stage, CALLER + 2 * round, SUM);
+        write(stage, FUNCTION + 2 * round, [movz(1), RET]);
+      });
+      for (let i = 0; i < 3; i++) {
+        start(at(CALLER + 2 * round));
+        twins.run(100_000);
+      }
+    }
+    expect(sum()).toBe(5n * TURNS);
+  });
+  it("while a region is compiled keeps it from being used", () => {
+    const done: CompiledBatch[] = [];
+    let held = true;
+    twins = new Twins({
+      threshold: 2,
+      compiler: (needs) => {
+        const inner = new InlineCompiler(needs);
+        const finished = () => {
+          const batch = inner.finished();
+          if (batch !== undefined) done.push(batch);
+          return held ? undefined : done.shift();
+        };
+        return { request: (request) => inner.request(request), finished, dispose: () => inner.dispose() };
+      },
+    });
+    twins.each((stage) => {
+      for (const page of [CALLER, FUNCTION]) stage.map(page, RW);
+      write(stage, CALLER, [STORES[4] as number, HVC], STORE_AT);
+      write(stage, CALLER, SUM);
+      write(stage, FUNCTION, [movz(1), NOP, NOP, NOP, RET]);
+    });
+    for (let i = 0; i < 4; i++) expect(sum()).toBe(TURNS);
+    expect(done.length).toBeGreaterThan(0);
+    twins.each((stage) => {
+      stage.pe.x[3] = BigInt(movz(9));
+      stage.pe.x[4] = BigInt(at(FUNCTION));
+    });
+    start(at(CALLER) + STORE_AT);
+    expect(twins.run(1000)).toBe(PeExit.SYNC);
+    held = false;
+    for (let i = 0; i < 4; i++) expect(sum()).toBe(9n * TURNS);
+    expect(twins.fast.el2.backend.jitStatistics?.discarded).toBeGreaterThan(0);
   });
   it("from outside ends the region", () => {
     twins.each((stage) => write(stage, FUNCTION, [movz(5)]));
