@@ -39,7 +39,7 @@ export interface Arm64BackendOptions {
   readonly jit?: {
     /** Most bytes of machine code. Default 64 MiB. */
     readonly codeBytes?: number;
-    /** Branches to a word that make it hot. Default 1000, with a helper thread 300. */
+    /** Branches to a word that make it hot. Default 2000, with a helper thread 1000. */
     readonly threshold?: number;
     readonly compiler?: (needs: CompilerNeeds) => Compiler;
   };
@@ -60,8 +60,8 @@ const DEFAULT_MAX_PES = 32;
 
 const DEFAULT_CODE_BYTES = 64 << 20;
 /** Branches to a word that make it hot: compiling on the CPU's own thread must pay for itself. */
-const THRESHOLD_INLINE = 1000;
-const THRESHOLD_THREADED = 300;
+const THRESHOLD_INLINE = 2000;
+const THRESHOLD_THREADED = 1000;
 
 /** GUNYAH_TIER, where the host has an environment and it names a tier. */
 function tierOfEnvironment(): Tier | undefined {

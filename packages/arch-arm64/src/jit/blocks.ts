@@ -61,7 +61,7 @@ export interface Limits {
   readonly blocks: number;
   readonly entries: number;
 }
-export const LIMITS: Limits = { instructions: 700, blocks: 120, entries: 24 };
+export const LIMITS: Limits = { instructions: 250, blocks: 48, entries: 12 };
 
 /** How many calls deep functions belong to the caller's region. */
 const CALL_DEPTH = 2;
