@@ -135,3 +135,115 @@ describe("the level of a timer", () => {
     expect(seen).toEqual([1n << 27n, 0n, 1023, 27, 1n << 27n, 0n, 0n]);
   });
 });
+
+describe("more active interrupts than list registers", () => {
+  const FIRST = 40;
+  /** The fake PE has four list registers. */
+  const DEPTH = 7;
+  const ICC_DIR_EL1 = { ...ICC_SGI1R_EL1, op2: 1 };
+  const isActive = GICD + 0x300 + 4;
+  const allActive = ((1n << BigInt(DEPTH)) - 1n) << 8n;
+
+  /** Acknowledge interrupts `FIRST` on, each of a higher priority than the one before. */
+  function* nest(cpu: Parameters<PeScript>[0], taken: number[]): ReturnType<PeScript> {
+    yield* cpu.store(GICD, 4, 0x13n);
+    yield* cpu.store(GICD + 0x80 + 4, 4, 0xffff_ffffn);
+    yield* cpu.store(GICD + 0xc00 + 8, 4, 0xaaaa_aaaan);
+    yield* cpu.store(GICD + 0xc00 + 12, 4, 0xaaaa_aaaan);
+    cpu.setPriorityMask(0xf0);
+    cpu.setGroup1Enabled(true);
+    for (let i = 0; i < DEPTH; i++) {
+      yield* cpu.store(GICD + 0x400 + FIRST + i, 1, BigInt(0xa0 - 8 * i));
+      yield* cpu.store(GICD + 0x100 + 4, 4, 1n << BigInt(8 + i));
+      yield* cpu.store(GICD + 0x200 + 4, 4, 1n << BigInt(8 + i));
+      taken.push(cpu.acknowledge());
+    }
+  }
+  const inOrder = Array.from({ length: DEPTH }, (_, i) => FIRST + i);
+
+  it("are all taken, and each end finds its own", () => {
+    const taken: number[] = [];
+    const active: bigint[] = [];
+    run(function* (cpu) {
+      yield* nest(cpu, taken);
+      active.push(yield* cpu.load(isActive, 4));
+      for (let i = DEPTH; i-- > 0; ) {
+        cpu.endOfInterrupt(FIRST + i);
+        yield* cpu.nop();
+        active.push(yield* cpu.load(isActive, 4));
+      }
+      // The outermost, which was kept outside, can come again.
+      yield* cpu.store(GICD + 0x200 + 4, 4, 1n << 8n);
+      taken.push(cpu.acknowledge());
+      yield* cpu.wfi();
+    });
+    expect(taken).toEqual([...inOrder, FIRST]);
+    expect(active).toEqual(Array.from({ length: DEPTH + 1 }, (_, i) => ((1n << BigInt(DEPTH - i)) - 1n) << 8n));
+  });
+
+  it("and with EOImode 1 are deactivated in any order", () => {
+    const taken: number[] = [];
+    const active: bigint[] = [];
+    run(function* (cpu) {
+      yield* cpu.msr("ICH_VMCR_EL2", 1n << 9n);
+      yield* nest(cpu, taken);
+      for (let i = DEPTH; i-- > 0; ) cpu.endOfInterrupt(FIRST + i);
+      active.push(yield* cpu.load(isActive, 4));
+      for (const i of [1, 0, 6, 2]) {
+        yield* cpu.trappedMsr(ICC_DIR_EL1, BigInt(FIRST + i));
+        active.push(yield* cpu.load(isActive, 4));
+      }
+      yield* cpu.wfi();
+    });
+    expect(taken).toEqual(inOrder);
+    const without = (...gone: number[]) => gone.reduce((bits, i) => bits & ~(1n << BigInt(8 + i)), allActive);
+    expect(active).toEqual([allActive, without(1), without(1, 0), without(1, 0, 6), without(1, 0, 6, 2)]);
+  });
+
+  it("may be the timer's: its end deactivates the physical one, and it comes again", () => {
+    const taken: number[] = [];
+    run(function* (cpu) {
+      yield* cpu.store(SGI_FRAME + 0x80, 4, 0xffff_ffffn);
+      yield* cpu.store(SGI_FRAME + 0x400 + 27, 1, 0xe0n);
+      yield* cpu.store(SGI_FRAME + 0x100, 4, 1n << 27n);
+      cpu.setPriorityMask(0xf8);
+      cpu.setGroup1Enabled(true);
+      yield* cpu.store(GICD, 4, 0x13n);
+      yield* cpu.msr("CNTV_CVAL_EL0", 0n);
+      yield* cpu.msr("CNTV_CTL_EL0", 1n);
+      yield* cpu.nop(10);
+      taken.push(cpu.acknowledge());
+      yield* nest(cpu, taken);
+      for (let i = DEPTH; i-- > 0; ) cpu.endOfInterrupt(FIRST + i);
+      cpu.endOfInterrupt(27);
+      yield* cpu.nop(10);
+      cpu.setPriorityMask(0xf8);
+      taken.push(cpu.acknowledge());
+      yield* cpu.wfi();
+    });
+    expect(taken).toEqual([27, ...inOrder, 27]);
+  });
+});
+
+describe("ICACTIVER", () => {
+  it("of a timer's interrupt deactivates the physical one too", () => {
+    const taken: number[] = [];
+    run(function* (cpu) {
+      yield* cpu.store(GICD, 4, 0x13n);
+      yield* cpu.store(SGI_FRAME + 0x80, 4, 0xffff_ffffn);
+      yield* cpu.store(SGI_FRAME + 0x100, 4, 1n << 27n);
+      cpu.setPriorityMask(0xf0);
+      cpu.setGroup1Enabled(true);
+      yield* cpu.msr("CNTV_CVAL_EL0", 0n);
+      yield* cpu.msr("CNTV_CTL_EL0", 1n);
+      yield* cpu.nop(10);
+      taken.push(cpu.acknowledge());
+      yield* cpu.store(SGI_FRAME + 0x380, 4, 1n << 27n);
+      yield* cpu.msr("ICH_AP1R0_EL2", 0n);
+      yield* cpu.nop(10);
+      taken.push(cpu.acknowledge());
+      yield* cpu.wfi();
+    });
+    expect(taken).toEqual([27, 27]);
+  });
+});

@@ -14,6 +14,10 @@ function encoding(op0: number, op1: number, crn: number, crm: number, op2: numbe
   return (op0 << 20) | (op2 << 17) | (op1 << 14) | (crn << 10) | (crm << 1);
 }
 
+/** Trapped while an active interrupt is in no list register: ICH_HCR_EL2.TDIR. */
+const ICC_DIR_EL1 = encoding(3, 0, 12, 11, 1);
+/** ICH_VMCR_EL2.VEOIM. */
+const VMCR_VEOIM = 1n << 9n;
 const ICC_SGI1R_EL1 = encoding(3, 0, 12, 11, 5);
 const ICC_ASGI1R_EL1 = encoding(3, 0, 12, 11, 6);
 const ICC_SGI0R_EL1 = encoding(3, 0, 12, 11, 7);
@@ -45,6 +49,12 @@ export function handleSysreg(vcpu: Vcpu, engine: PeEngine): boolean {
       vcpu.vic.sendSgi(vcpu.vicIndex, low, high, register === ICC_SGI1R_EL1);
       return true;
     }
+    case ICC_DIR_EL1:
+      if (isRead || vcpu.vic === undefined) return false;
+      // With EOImode 0 the end has deactivated it, and the write does nothing.
+      if ((pe.read("ICH_VMCR_EL2") & VMCR_VEOIM) !== 0n)
+        vcpu.vic.deactivate(vcpu.vicIndex, rt === 31 ? 0 : pe.xWords[2 * rt]! & 0xff_ffff);
+      return true;
     case ICC_SRE_EL1:
       if (isRead) setRt(engine, rt, SRE_VALUE);
       return true;

@@ -7,7 +7,7 @@ import { bug, type ClockTimer, type Ipa, PAGE_SIZE, type Pe, PeExit, PePpi } fro
 import { Registers } from "../hypercall/registers.ts";
 import { VmTimer, VmTimerKind } from "../timer/vm-timer.ts";
 import { DeadEnd } from "../trap/dead-end.ts";
-import { type ListRegisters, RefillWhen } from "../vgic/list-registers.ts";
+import type { ListRegisters, MaintenanceConditions } from "../vgic/list-registers.ts";
 import { Stage2Access } from "./address-space.ts";
 import { Block } from "./block.ts";
 import type { InitialContext } from "./context.ts";
@@ -31,14 +31,12 @@ const CPTR = 0x33ffn;
  * Source: gunyah-hypervisor hyp/vm/arm_vm_timer/aarch64/src/arm_vm_timer.c
  */
 const CNTHCT = 3n;
-const ICH_HCR_EN = 1n;
-const ICH_HCR_UIE = 1n << 1n;
-const ICH_HCR_NPIE = 1n << 3n;
+/** ICH_HCR_EL2. Source: IHI 0069H §12.4.8 */
+const ICH_HCR = { EN: 1n, LRENPIE: 1n << 2n, NPIE: 1n << 3n, TDIR: 1n << 14n, EOI_COUNT: 0x1fn << 27n } as const;
 /** EL1h with D, A, I and F masked. */
 const SPSR_RESET = 0x3c5n;
 /** The timers' registers, which survive a power-down state. Source: gunyah-hypervisor hyp/vm/arm_vm_timer */
 const TIMER_REGISTERS = ["CNTV_CVAL_EL0", "CNTV_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_CTL_EL0"] as const;
-const EOIS = [ICH_HCR_EN, ICH_HCR_EN | ICH_HCR_NPIE, ICH_HCR_EN | ICH_HCR_UIE] as const;
 
 /**
  * What an exit counts for, in instructions: a guest that does nothing else (polls a register, faults, calls) retires
@@ -67,8 +65,25 @@ class PeListRegisters implements ListRegisters {
     this.#pe.listRegistersChanged();
   }
 
-  setRefill(when: RefillWhen): void {
-    this.#pe.write("ICH_HCR_EL2", EOIS[when]);
+  setMaintenance({ nonePending, unlistedEnds }: MaintenanceConditions): void {
+    const old = this.#pe.read("ICH_HCR_EL2");
+    const count = (old & ICH_HCR.LRENPIE) !== 0n && unlistedEnds ? old & ICH_HCR.EOI_COUNT : 0n;
+    this.#write(count | (nonePending ? ICH_HCR.NPIE : 0n) | (unlistedEnds ? ICH_HCR.LRENPIE | ICH_HCR.TDIR : 0n));
+  }
+
+  takeUnlistedEnds(): number {
+    const hcr = this.#pe.read("ICH_HCR_EL2");
+    const count = hcr & ICH_HCR.EOI_COUNT;
+    if (count !== 0n) this.#write(hcr & ~ICH_HCR.EOI_COUNT);
+    return Number(count >> 27n);
+  }
+
+  deactivatePhysical(intid: number): void {
+    this.#pe.deactivate(intid);
+  }
+
+  #write(hcr: bigint): void {
+    this.#pe.write("ICH_HCR_EL2", ICH_HCR.EN | hcr);
     this.#pe.listRegistersChanged();
   }
 }
@@ -118,7 +133,7 @@ export class PeEngine implements Engine {
     pe.write("CNTHCT_EL2", CNTHCT);
     pe.events.onEvent = () => vcpu.eventCame();
     pe.write("CNTVOFF_EL2", 0n);
-    pe.write("ICH_HCR_EL2", EOIS[RefillWhen.NEVER]);
+    pe.write("ICH_HCR_EL2", ICH_HCR.EN);
     for (const { source, ppi } of this.#timers) vcpu.vic?.bindHardware(source, vcpu.vicIndex, ppi);
     vcpu.vic?.bindHardware(this.#pmu.source, vcpu.vicIndex, PePpi.PMU);
   }

@@ -19,7 +19,7 @@ import type { Caller } from "../hypercall/caller.ts";
 import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
 import type { VpmGroup } from "../psci/vpm-group.ts";
-import type { VgicCpu } from "../vgic/deliver.ts";
+import type { VgicCpu } from "../vgic/vgic-cpu.ts";
 import type { VicObject } from "../vgic/vic-object.ts";
 import { VirqSource } from "../virq/virq-source.ts";
 import type { Watchdog } from "../watchdog/watchdog.ts";

@@ -4,7 +4,14 @@
  * Source: IHI 0069H §4.8 (priority), §12.3 (ICV registers)
  */
 
-import { type ListRegisters, LrHigh, LrState, lrPriority, lrState, type RefillWhen } from "./list-registers.ts";
+import {
+  type ListRegisters,
+  LrHigh,
+  LrState,
+  lrPriority,
+  lrState,
+  type MaintenanceConditions,
+} from "./list-registers.ts";
 
 /** Nothing to acknowledge. */
 export const INTID_SPURIOUS = 1023;
@@ -20,6 +27,8 @@ export class NativeCpuInterface implements ListRegisters {
   /** Priorities of active interrupts, innermost last. */
   readonly #running: number[] = [];
   #changed: () => void = () => {};
+  #countsEnds = false;
+  #unlistedEnds = 0;
   #best = -1;
   #stale = true;
 
@@ -32,8 +41,21 @@ export class NativeCpuInterface implements ListRegisters {
     this.#stale = true;
   }
 
-  setRefill(_when: RefillWhen): void {
+  setMaintenance(conditions: MaintenanceConditions): void {
     // Every end of interrupt is read back, so nothing has to be asked for.
+    if (conditions.unlistedEnds === this.#countsEnds) return;
+    this.#countsEnds = conditions.unlistedEnds;
+    this.#unlistedEnds = 0;
+  }
+
+  takeUnlistedEnds(): number {
+    const ends = this.#unlistedEnds;
+    this.#unlistedEnds = 0;
+    return ends;
+  }
+
+  deactivatePhysical(_intid: number): void {
+    // Nothing of a vCPU without a PE is backed by hardware.
   }
 
   get virtualInterruptPending(): boolean {
@@ -55,13 +77,16 @@ export class NativeCpuInterface implements ListRegisters {
   endOfInterrupt(intid: number): void {
     if (intid >= 1020) return;
     this.#running.pop();
+    let isListed = false;
     for (let n = 0; n < this.listRegisterCount; n++) {
       const high = this.listRegisters[2 * n + 1]!;
       if (this.listRegisters[2 * n] === intid && (lrState(high) & LrState.ACTIVE) !== 0) {
         this.listRegisters[2 * n + 1] = high & ~LrHigh.ACTIVE;
+        isListed = true;
         break;
       }
     }
+    if (!isListed) this.#unlistedEnds++;
     this.#stale = true;
     this.#changed();
   }

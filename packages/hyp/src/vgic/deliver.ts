@@ -2,39 +2,14 @@
  * From pending to a list register and back: which interrupts of a virtual GIC are in which vCPU's list registers.
  *
  * List registers are the truth for an interrupt that is in one: the guest acknowledges and ends it there without
- * an exit, so state is read back (`sync`) before anything that depends on it.
+ * an exit, so state is read back (`sync`) before anything that depends on it. When all of them are active, the outermost
+ * gives its place to what is pending, and its end is learnt from ICH_HCR_EL2.EOIcount.
  * Source: IHI 0069H §6.3 (virtual interrupts), gunyah-hypervisor hyp/vm/vgic/src/deliver.c
  */
 
 import { type InterruptTable, IrqFlag } from "./interrupt-table.ts";
-import { type ListRegisters, LrHigh, LrState, lrPriority, lrState, RefillWhen } from "./list-registers.ts";
-
-/** The vCPU side of delivery: list registers, and what they hold. */
-export class VgicCpu {
-  readonly index: number;
-  readonly lrs: ListRegisters;
-  /** Slot in each list register. */
-  readonly slots: Int32Array;
-  /** Bit n: list register n is in use. */
-  used = 0;
-  /** Bit n: list register n was written pending, and the acknowledge has not been seen. */
-  offered = 0;
-  /** Deliverable interrupts wait for a list register. */
-  overflow = false;
-  readonly #listed: () => void;
-
-  /** @param listed called after an interrupt was put into a list register: wake the vCPU */
-  constructor(index: number, lrs: ListRegisters, listed: () => void) {
-    this.index = index;
-    this.lrs = lrs;
-    this.slots = new Int32Array(lrs.listRegisterCount).fill(-1);
-    this.#listed = listed;
-  }
-
-  notifyListed(): void {
-    this.#listed();
-  }
-}
+import { LrHigh, LrState, lrPriority, lrState } from "./list-registers.ts";
+import { NOT_RUNNING, type VgicCpu } from "./vgic-cpu.ts";
 
 export class Delivery {
   readonly #table: InterruptTable;
@@ -88,6 +63,11 @@ export class Delivery {
       if (!this.#ready(slot) || table.target[slot] !== cpu.index) {
         this.#withdraw(cpu, n);
         if (this.#listedIn(slot) === undefined && this.#ready(slot)) this.#list(slot);
+      } else if (cpu.overflow && lrPriority(high) < table.priority[slot]! && state === LrState.PENDING) {
+        // One that waits may go first now.
+        this.#clear(cpu, n);
+        this.#setWaiting(slot, true);
+        this.#refill(cpu);
       } else if (lrPriority(high) !== table.priority[slot]) {
         lr[2 * n + 1] = (high & ~(0xff << LrHigh.PRIORITY_SHIFT)) | (table.priority[slot]! << LrHigh.PRIORITY_SHIFT);
         cpu.lrs.listRegistersChanged();
@@ -97,6 +77,10 @@ export class Delivery {
     // Active only. A level is looked at again when it ends; an edge or a software latch is pending beside it.
     const flags = table.flags[slot]!;
     if ((flags & IrqFlag.PENDING) !== 0 && (flags & IrqFlag.HARDWARE) === 0 && this.#ready(slot)) {
+      if (cpu.overflow || table.target[slot] !== cpu.index) {
+        this.#keepApart(cpu, n);
+        return;
+      }
       lr[2 * n + 1] = high | LrHigh.PENDING;
       cpu.offered |= 1 << n;
       cpu.lrs.listRegistersChanged();
@@ -148,7 +132,7 @@ export class Delivery {
     const cpu = this.#listedIn(slot);
     if (cpu !== undefined) this.#clear(cpu, this.#table.listedLr[slot]!);
     change();
-    if ((this.#table.flags[slot]! & IrqFlag.ACTIVE) !== 0) {
+    if (cpu !== undefined && (this.#table.flags[slot]! & IrqFlag.ACTIVE) !== 0) {
       this.#table.flags[slot]! &= ~IrqFlag.ACTIVE;
       this.activate(slot);
     } else {
@@ -166,6 +150,7 @@ export class Delivery {
       cpu.lrs.listRegistersChanged();
       return;
     }
+    if ((this.#table.flags[slot]! & IrqFlag.ACTIVE) !== 0) return;
     const target = this.#cpuOf(slot);
     const n = target === undefined ? -1 : this.#freeLr(target);
     if (target !== undefined && n >= 0) {
@@ -174,19 +159,25 @@ export class Delivery {
       this.update(slot);
     } else {
       this.#table.flags[slot]! |= IrqFlag.ACTIVE;
+      target?.keepUnlisted(slot, NOT_RUNNING);
       this.#setWaiting(slot, false);
     }
   }
 
-  /** Make an interrupt inactive (GICD_ICACTIVER). */
+  /** Make an interrupt inactive: GICD_ICACTIVER, or ICC_DIR_EL1 where EL2 traps it. */
   deactivate(slot: number): void {
     this.#syncSlot(slot);
-    this.#table.flags[slot]! &= ~IrqFlag.ACTIVE;
+    if ((this.#table.flags[slot]! & IrqFlag.ACTIVE) !== 0) {
+      this.#endUnlisted(slot);
+      return;
+    }
     const cpu = this.#listedIn(slot);
     if (cpu !== undefined) {
       const n = this.#table.listedLr[slot]!;
-      const lr = cpu.lrs.listRegisters;
-      lr[2 * n + 1] = lr[2 * n + 1]! & ~LrHigh.ACTIVE;
+      const high = cpu.lrs.listRegisters[2 * n + 1]!;
+      if ((high & LrHigh.ACTIVE) !== 0 && (high & LrHigh.HW) !== 0)
+        cpu.lrs.deactivatePhysical(high & LrHigh.PINTID_MASK);
+      cpu.lrs.listRegisters[2 * n + 1] = high & ~LrHigh.ACTIVE;
       cpu.lrs.listRegistersChanged();
     }
     this.update(slot);
@@ -194,6 +185,7 @@ export class Delivery {
 
   /** Read back the list registers of a vCPU and refill the free ones. Call on maintenance interrupts. */
   syncCpu(cpu: VgicCpu): void {
+    this.#takeEnds(cpu);
     let used = cpu.used;
     while (used !== 0) {
       const n = 31 - Math.clz32(used & -used);
@@ -201,7 +193,6 @@ export class Delivery {
       this.#syncLr(cpu, n);
     }
     if (cpu.overflow) this.#refill(cpu);
-    if (cpu.overflow) cpu.lrs.setRefill(this.#anyPending(cpu) ? RefillWhen.NONE_PENDING : RefillWhen.UNDERFLOW);
   }
 
   /** Whether any enabled interrupt is pending for this vCPU, its CPU interface settings aside. */
@@ -218,6 +209,8 @@ export class Delivery {
 
   /** Take every interrupt out of a vCPU's list registers: it goes away. */
   releaseCpu(cpu: VgicCpu): void {
+    this.#takeEnds(cpu);
+    cpu.forgetUnlisted();
     for (let n = 0; n < cpu.slots.length; n++) {
       if ((cpu.used & (1 << n)) === 0) continue;
       this.#syncLr(cpu, n);
@@ -270,8 +263,14 @@ export class Delivery {
       this.#setWaiting(slot, false);
       return;
     }
+    if (cpu.overflow && this.#yieldsToWaiting(cpu, slot)) return;
     let n = this.#freeLr(cpu);
-    if (n < 0) n = this.#evictFor(cpu, this.#table.priority[slot]!);
+    // Reading back may have listed it.
+    if (this.#listedIn(slot) !== undefined) {
+      this.#setWaiting(slot, false);
+      return;
+    }
+    if (n < 0) n = this.#makeRoom(cpu, this.#table.priority[slot]!);
     if (n < 0) {
       this.#setWaiting(slot, true);
       this.#overflow(cpu);
@@ -282,25 +281,47 @@ export class Delivery {
     cpu.notifyListed();
   }
 
+  /** One that waits already has a higher priority: this one waits too, behind it. */
+  #yieldsToWaiting(cpu: VgicCpu, slot: number): boolean {
+    const best = this.#bestWaiting(cpu.index);
+    if (best < 0 || this.#table.priority[best]! >= this.#table.priority[slot]!) return false;
+    this.#setWaiting(slot, true);
+    this.#refill(cpu);
+    return true;
+  }
+
   #freeLr(cpu: VgicCpu): number {
     const all = (1 << cpu.slots.length) - 1;
     let free = ~cpu.used & all;
     if (free === 0) {
+      this.#takeEnds(cpu);
       for (let n = 0; n < cpu.slots.length; n++) this.#syncLr(cpu, n);
       free = ~cpu.used & all;
     }
     return free === 0 ? -1 : 31 - Math.clz32(free & -free);
   }
 
-  /** Make room for an interrupt of `priority` by taking out a pending one of lower priority. */
-  #evictFor(cpu: VgicCpu, priority: number): number {
+  /**
+   * Make room for an interrupt of `priority`: a pending one of lower priority waits. When none is pending, the active
+   * one of lowest priority, which ends last, is kept outside.
+   * @returns a free list register, -1 when a pending one goes first
+   */
+  #makeRoom(cpu: VgicCpu, priority: number): number {
     let worst = -1;
     let worstPriority = priority;
+    let outermost = -1;
+    let outermostPriority = -1;
+    let isPending = false;
     for (let n = 0; n < cpu.slots.length; n++) {
       const high = cpu.lrs.listRegisters[2 * n + 1]!;
-      if (lrState(high) === LrState.PENDING && lrPriority(high) > worstPriority) {
+      if (lrState(high) === LrState.PENDING) {
+        isPending = true;
+        if (lrPriority(high) <= worstPriority) continue;
         worst = n;
         worstPriority = lrPriority(high);
+      } else if (lrPriority(high) > outermostPriority) {
+        outermost = n;
+        outermostPriority = lrPriority(high);
       }
     }
     if (worst >= 0) {
@@ -308,27 +329,43 @@ export class Delivery {
       this.#clear(cpu, worst);
       this.#setWaiting(slot, true);
       this.#overflow(cpu);
+      return worst;
     }
-    return worst;
+    if (isPending) return -1;
+    const slot = cpu.slots[outermost]!;
+    this.#clear(cpu, outermost);
+    cpu.keepUnlisted(slot, outermostPriority);
+    return outermost;
   }
 
   #overflow(cpu: VgicCpu): void {
     if (cpu.overflow) return;
     cpu.overflow = true;
-    cpu.lrs.setRefill(RefillWhen.NONE_PENDING);
+    for (let n = 0; n < cpu.slots.length; n++)
+      if (lrState(cpu.lrs.listRegisters[2 * n + 1]!) === LrState.PENDING_AND_ACTIVE) this.#keepApart(cpu, n);
   }
 
-  /** Offer waiting interrupts, highest priority first, while list registers are free. */
-  // Differs: an active interrupt keeps its list register; when all are active, a further one waits until one is free.
+  /**
+   * The active interrupt of list register n is active alone, its latch stays in the table, and its end tells: because it
+   * goes elsewhere next, or because others wait, and ICH_MISR_EL2.NP, which says that they can go in, is not asserted
+   * while one is pending and active. Not for hardware's, whose latch stays in the table anyway.
+   */
+  #keepApart(cpu: VgicCpu, n: number): void {
+    cpu.lrs.listRegisters[2 * n + 1] = (cpu.lrs.listRegisters[2 * n + 1]! & ~LrHigh.PENDING) | LrHigh.EOI;
+    cpu.offered &= ~(1 << n);
+    cpu.lrs.listRegistersChanged();
+  }
+
+  /** Offer waiting interrupts, highest priority first, until one that is pending fills the last list register. */
   #refill(cpu: VgicCpu): void {
     for (;;) {
+      const isFull = this.#freeLr(cpu) < 0 && this.#anyPending(cpu);
       const slot = this.#bestWaiting(cpu.index);
       if (slot < 0) {
         cpu.overflow = false;
-        cpu.lrs.setRefill(RefillWhen.NEVER);
         return;
       }
-      if (this.#freeLr(cpu) < 0) return;
+      if (isFull) return;
       if (this.#ready(slot)) this.#list(slot);
       else this.#setWaiting(slot, false);
     }
@@ -385,9 +422,7 @@ export class Delivery {
       this.#clear(cpu, n);
       return;
     }
-    cpu.lrs.listRegisters[2 * n + 1] = high & ~LrHigh.PENDING;
-    cpu.offered &= ~(1 << n);
-    cpu.lrs.listRegistersChanged();
+    this.#keepApart(cpu, n);
   }
 
   #unlist(cpu: VgicCpu, n: number): void {
@@ -402,6 +437,24 @@ export class Delivery {
   #syncSlot(slot: number): void {
     const cpu = this.#listedIn(slot);
     if (cpu !== undefined) this.#syncLr(cpu, this.#table.listedLr[slot]!);
+    else if ((this.#table.flags[slot]! & IrqFlag.ACTIVE) !== 0)
+      for (const other of this.#cpus) if (other !== undefined) this.#takeEnds(other);
+  }
+
+  /** Ends of interrupts that were in no list register: EOIcount of them, the innermost first. */
+  #takeEnds(cpu: VgicCpu): void {
+    if (!cpu.hasUnlisted) return;
+    for (let ends = cpu.lrs.takeUnlistedEnds(); ends > 0 && cpu.hasUnlisted; ends--)
+      this.#endUnlisted(cpu.innermostUnlisted);
+  }
+
+  /** An active interrupt that is in no list register is active no more. */
+  #endUnlisted(slot: number): void {
+    const table = this.#table;
+    table.flags[slot]! &= ~IrqFlag.ACTIVE;
+    const cpu = this.#cpus.find((cpu) => cpu?.dropUnlisted(slot));
+    if ((table.flags[slot]! & IrqFlag.HARDWARE) !== 0) cpu?.lrs.deactivatePhysical(table.intidOf(slot));
+    this.#ended(slot);
   }
 
   /** Learn what the guest did with list register n since it was last looked at. */
@@ -420,9 +473,15 @@ export class Delivery {
     cpu.lrs.listRegisters[2 * n + 1] = 0;
     this.#unlist(cpu, n);
     cpu.lrs.listRegistersChanged();
+    this.#ended(slot);
+  }
+
+  /** Neither active nor in a list register any more: a level is looked at again. */
+  #ended(slot: number): void {
+    const table = this.#table;
     const flags = table.flags[slot]!;
     if ((flags & IrqFlag.LEVEL) !== 0 && (flags & IrqFlag.EDGE) === 0) {
-      // Ended. A hardware level raises its physical interrupt again by itself.
+      // A hardware level raises its physical interrupt again by itself.
       const reasserted = (flags & IrqFlag.REASSERTED) !== 0;
       if ((flags & IrqFlag.HARDWARE) !== 0 || table.sources[slot]?.checkPending(reasserted) !== true) {
         table.flags[slot]! &= ~(IrqFlag.LEVEL | IrqFlag.REASSERTED);

@@ -19,15 +19,13 @@ export const LrHigh = {
 /** ICH_LR<n>_EL2.State, 2 bits. */
 export const LrState = { INVALID: 0, PENDING: 1, ACTIVE: 2, PENDING_AND_ACTIVE: 3 } as const;
 
-/** When the vCPU asks for more interrupts. */
-export const RefillWhen = {
-  NEVER: 0,
-  /** ICH_HCR_EL2.NPIE: no list register is pending. */
-  NONE_PENDING: 1,
-  /** ICH_HCR_EL2.UIE: at most one list register is in use. For when all of them are active. */
-  UNDERFLOW: 2,
-} as const;
-export type RefillWhen = (typeof RefillWhen)[keyof typeof RefillWhen];
+/** What else raises the maintenance interrupt. Source: IHI 0069H §12.4.8, ICH_HCR_EL2 */
+export interface MaintenanceConditions {
+  /** NPIE: no list register is pending, and interrupts wait for one. */
+  readonly nonePending: boolean;
+  /** LRENPIE: an interrupt ended that is in no list register. TDIR goes with it: ICC_DIR_EL1 names one in any order. */
+  readonly unlistedEnds: boolean;
+}
 
 /** State of a list register from its high word. */
 export function lrState(high: number): number {
@@ -48,6 +46,10 @@ export interface ListRegisters {
   listRegistersChanged(): void;
   /** Whether a list register's interrupt would be signalled to EL1 now, DAIF aside. */
   readonly virtualInterruptPending: boolean;
-  /** Interrupts wait for a free list register: when to raise maintenance. Source: IHI 0069H §12.4.8, ICH_HCR_EL2 */
-  setRefill(when: RefillWhen): void;
+  /** Where `unlistedEnds` changes, what was counted until now is forgotten. */
+  setMaintenance(conditions: MaintenanceConditions): void;
+  /** ICH_HCR_EL2.EOIcount, 0-31: ends of interrupts that no list register holds, since the last call. */
+  takeUnlistedEnds(): number;
+  /** Deactivate a physical interrupt whose virtual one did not end in a list register with HW set. */
+  deactivatePhysical(intid: number): void;
 }

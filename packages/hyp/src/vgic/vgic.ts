@@ -8,13 +8,14 @@ import type { Vdevice } from "../vcpu/address-space.ts";
 import type { Vic, VirqSink } from "../virq/vic.ts";
 import { virqInfo } from "../virq/vic.ts";
 import type { VirqSource } from "../virq/virq-source.ts";
-import { Delivery, VgicCpu } from "./deliver.ts";
+import { Delivery } from "./deliver.ts";
 import { Distributor, distributorAllows } from "./distributor.ts";
 import { InterruptFrames } from "./frames.ts";
 import { InterruptTable, IrqFlag, SGI_COUNT, SPI_BASE, SPI_COUNT } from "./interrupt-table.ts";
 import type { ListRegisters } from "./list-registers.ts";
 import { affinityToIndex, indexToAffinity, type MpidrMapping } from "./mpidr-mapping.ts";
 import { Redistributor, redistributorAllows } from "./redistributor.ts";
+import { VgicCpu } from "./vgic-cpu.ts";
 
 /** Most vCPUs of one VIC. Source: gunyah-hypervisor, PLATFORM_MAX_CORES */
 export const MAX_VCPUS = 16;
@@ -101,6 +102,12 @@ export class Vgic implements Vic, VirqSink, Vdevice {
       const slot = i * 32 + intid;
       if (((this.#table.flags[slot]! & IrqFlag.GROUP1) !== 0) === group1) this.#delivery.setPending(slot);
     }
+  }
+
+  /** ICC_DIR_EL1 of vCPU `index`: the interrupt is not active any more. Special and unknown INTIDs do nothing. */
+  deactivate(index: number, intid: number): void {
+    const slot = this.#table.slotOf(index, intid);
+    if (slot >= 0) this.#delivery.deactivate(slot);
   }
 
   #isTarget(affinity: number, upper: number, firstAff0: number, list: number): boolean {

@@ -11,12 +11,12 @@ import { HypObject } from "../object/object.ts";
 import type { Partition } from "../partition/partition.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
 import type { VirqSource } from "../virq/virq-source.ts";
-import type { VgicCpu } from "./deliver.ts";
 import { SPI_COUNT } from "./interrupt-table.ts";
 import type { ListRegisters } from "./list-registers.ts";
 import { DEFAULT_MPIDR_MAPPING, indexToAffinity, type MpidrMapping, mpidrOf } from "./mpidr-mapping.ts";
 import { REDISTRIBUTOR_SIZE } from "./redistributor.ts";
 import { MAX_VCPUS, Vgic } from "./vgic.ts";
+import type { VgicCpu } from "./vgic-cpu.ts";
 
 const DISTRIBUTOR_SIZE = 0x1_0000;
 
@@ -137,5 +137,8 @@ export class VicObject extends HypObject {
   }
   sendSgi(from: number, low: number, high: number, group1: boolean): void {
     this.vgic.sendSgi(from, low, high, group1);
+  }
+  deactivate(index: number, intid: number): void {
+    this.vgic.deactivate(index, intid);
   }
 }
