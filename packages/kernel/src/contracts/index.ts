@@ -1,3 +1,7 @@
+/**
+ * What the layers of a Gunyah machine ask of each other: interfaces, each with a token, in the terms of the one who calls.
+ * They are declarations. They name layers because layers meet here; no layer is imported.
+ */
 export * from "./address.ts";
 export * from "./board-power.ts";
 export * from "./clock.ts";

@@ -1,4 +1,4 @@
-/** The hooks that layers of a Gunyah machine meet at. */
+/** The hooks that layers of a Gunyah machine meet at: each says which layer calls it. */
 import type { DeviceType } from "../contracts/device.ts";
 import type { DemandFolio, Errno, MemParcel, VmFunction } from "../contracts/host.ts";
 import type { TraceEvent } from "../contracts/trace.ts";
