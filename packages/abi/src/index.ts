@@ -1,5 +1,6 @@
 export * from "./address.ts";
 export * from "./errors.ts";
+export * from "./gic.ts";
 export * from "./hypercall/index.ts";
 export * from "./linux-errno.ts";
 export * from "./profile.ts";

@@ -1,8 +1,7 @@
+import { GicFrame } from "@gunyah-ts/abi";
 import { cells64, DeviceTree } from "@gunyah-ts/devicetree";
 import type { BoardConfig, MemoryRange } from "@gunyah-ts/kernel";
 
-const DISTRIBUTOR_SIZE = 0x1_0000;
-const REDISTRIBUTOR_SIZE = 0x2_0000;
 const PPI = 1;
 const LEVEL_HIGH = 4;
 /** Secure, non-secure, virtual and hypervisor timer. Source: Arm BSA, PPI assignment. */
@@ -30,7 +29,7 @@ export function buildHostTree(
     compatible: "arm,gic-v3",
     "#interrupt-cells": 3,
     "interrupt-controller": true,
-    reg: cells64(distributor, DISTRIBUTOR_SIZE, redistributors, REDISTRIBUTOR_SIZE * board.hostCpus),
+    reg: cells64(distributor, GicFrame.DISTRIBUTOR, redistributors, GicFrame.REDISTRIBUTOR * board.hostCpus),
   });
   root.set("interrupt-parent", tree.phandleOf(intc));
   root.addChild("chosen");

@@ -133,7 +133,11 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant("trigger" as const), irq, edge: fc.boolean() }) },
   {
     weight: 1,
-    arbitrary: fc.record({ op: fc.constant("priority" as const), irq, value: fc.constantFrom<number>(0x20, 0x80, 0xa0) }),
+    arbitrary: fc.record({
+      op: fc.constant("priority" as const),
+      irq,
+      value: fc.constantFrom<number>(0x20, 0x80, 0xa0),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("route" as const), irq, cpu }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("distributor" as const), on: fc.boolean() }) },

@@ -3,7 +3,7 @@
  * Source: gunyah-hypervisor hyp/vm/rootvm/src/rootvm_init.c, hyp/vm/rootvm_package/src/package.c
  */
 
-import { ALL_RIGHTS, GunyahError, MapAttrs, MemextentMemtype, MemextentType } from "@gunyah-ts/abi";
+import { ALL_RIGHTS, GicFrame, GunyahError, MapAttrs, MemextentMemtype, MemextentType } from "@gunyah-ts/abi";
 import { type BoardConfig, type BootEnvironment, bug, type Ipa, ModelError } from "@gunyah-ts/kernel";
 import { Addrspace } from "../addrspace/addrspace.ts";
 import type { HypCore } from "../core.ts";
@@ -22,8 +22,6 @@ import { VicObject } from "../vgic/vic-object.ts";
 export const ROOT_VMID = 255;
 /** Capabilities that the root VM can hold. */
 const ROOT_CAPS = 13_000;
-const DISTRIBUTOR_SIZE = 0x1_0000;
-const REDISTRIBUTORS_SIZE = 0x2_0000;
 const NORMAL_WB = 15;
 const RWX = 7;
 
@@ -102,8 +100,8 @@ export function createRootVm(core: HypCore, runtime: VcpuRuntime, board: BoardCo
   vic.configure(1, SPI_COUNT, 0);
   activate(vic);
   const gic = gicAddresses(board);
-  vic.attachVdevice(addrspace, 0, gic.distributor, DISTRIBUTOR_SIZE, 0);
-  vic.attachVdevice(addrspace, 1, gic.redistributors, REDISTRIBUTORS_SIZE, 0);
+  vic.attachVdevice(addrspace, 0, gic.distributor, GicFrame.DISTRIBUTOR, 0);
+  vic.attachVdevice(addrspace, 1, gic.redistributors, GicFrame.REDISTRIBUTOR, 0);
 
   const vcpu = made(new Vcpu(core, partition, runtime));
   vcpu.cspace = cspace.retain();
@@ -160,5 +158,5 @@ function deviceRange(board: BoardConfig): [base: number, size: number] {
 function gicAddresses(board: BoardConfig): { distributor: Ipa; redistributors: Ipa } {
   const [base, size] = deviceRange(board);
   const distributor = base + size - 0x10_0000;
-  return { distributor, redistributors: distributor + DISTRIBUTOR_SIZE };
+  return { distributor, redistributors: distributor + GicFrame.DISTRIBUTOR };
 }

@@ -3,12 +3,11 @@
  * Source: IHI 0069H §12.10, §12.11
  */
 
+import { GicFrame } from "@gunyah-ts/abi";
 import type { InterruptFrames } from "./frames.ts";
 import { IIDR, identificationRegister } from "./frames.ts";
 
-/** Bytes of one redistributor: RD_base and SGI_base. */
-export const REDISTRIBUTOR_SIZE = 0x2_0000;
-const SGI_BASE = 0x1_0000;
+const SGI_BASE = GicFrame.SGI_OFFSET;
 
 /** 64-bit registers of RD_base: TYPER, SETLPIR, CLRLPIR, PROPBASER, PENDBASER, INVLPIR, INVALLR. */
 const DOUBLEWORDS: readonly number[] = [0x08, 0x40, 0x48, 0x70, 0x78, 0xa0, 0xb0];

@@ -3,7 +3,7 @@
  * Source: gunyah-hypervisor hyp/interfaces/vic/vic.hvc, hyp/vm/vgic/src/distrib.c
  */
 
-import { GunyahError } from "@gunyah-ts/abi";
+import { GicFrame, GunyahError } from "@gunyah-ts/abi";
 import type { Ipa } from "@gunyah-ts/kernel";
 import type { Addrspace } from "../addrspace/addrspace.ts";
 import type { HypCore } from "../core.ts";
@@ -14,11 +14,8 @@ import type { VirqSource } from "../virq/virq-source.ts";
 import { SPI_COUNT } from "./interrupt-table.ts";
 import type { ListRegisters } from "./list-registers.ts";
 import { DEFAULT_MPIDR_MAPPING, indexToAffinity, type MpidrMapping, mpidrOf } from "./mpidr-mapping.ts";
-import { REDISTRIBUTOR_SIZE } from "./redistributor.ts";
 import { MAX_VCPUS, Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu.ts";
-
-const DISTRIBUTOR_SIZE = 0x1_0000;
 
 export class VicObject extends HypObject {
   static readonly TYPE = "vic";
@@ -104,7 +101,7 @@ export class VicObject extends HypObject {
   /** addrspace_attach_vdevice: 0 is GICD, n the redistributor of vCPU n - 1. */
   attachVdevice(addrspace: Addrspace, index: number, vbase: Ipa, size: number, _flags: number): number {
     if (index > this.#maxVcpus) return GunyahError.ARGUMENT_INVALID;
-    const least = index === 0 ? DISTRIBUTOR_SIZE : REDISTRIBUTOR_SIZE;
+    const least = index === 0 ? GicFrame.DISTRIBUTOR : GicFrame.REDISTRIBUTOR;
     if (size < least) return GunyahError.ARGUMENT_SIZE;
     const error = addrspace.addVdevice({ base: vbase, size: least, device: this.vgic, index });
     if (error === GunyahError.OK && !this.#addrspaces.has(addrspace)) this.#addrspaces.add(addrspace.retain());

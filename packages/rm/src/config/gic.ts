@@ -1,10 +1,8 @@
-import { RmError } from "@gunyah-ts/abi";
+import { GicFrame, RmError } from "@gunyah-ts/abi";
 import type { DeviceNode, DeviceTree } from "@gunyah-ts/devicetree";
 import { check } from "../errors.ts";
 import { numberOf, regOf, stringOf, stringsOf, u32Of } from "./property.ts";
 
-export const GICD_SIZE = 0x1_0000;
-export const GICR_STRIDE = 0x2_0000;
 /** Where the virtual GIC goes when the tree leaves it to us: below 1 GiB, as VMMs put it. */
 const DEFAULT_GICD = 0x3fff_0000;
 
@@ -30,10 +28,14 @@ export function parseGic(tree: DeviceTree, interrupts: DeviceNode | undefined, c
   check(u32Of(node, "#interrupt-cells") === 3, RmError.ARGUMENT_INVALID, "#interrupt-cells is not 3");
   const regions = u32Of(node, "#redistributor-regions");
   check(!node.has("#redistributor-regions") || regions === 1, RmError.ARGUMENT_INVALID, "#redistributor-regions");
-  let stride = GICR_STRIDE;
+  let stride: number = GicFrame.REDISTRIBUTOR;
   if (node.has("redistributor-stride")) {
     stride = numberOf(node, "redistributor-stride", 2) ?? u32Of(node, "redistributor-stride") ?? 0;
-    check(stride >= GICR_STRIDE && stride % 0x1_0000 === 0, RmError.ARGUMENT_INVALID, "redistributor-stride");
+    check(
+      stride >= GicFrame.REDISTRIBUTOR && stride % 0x1_0000 === 0,
+      RmError.ARGUMENT_INVALID,
+      "redistributor-stride",
+    );
   }
   if (!node.has("reg")) {
     const redistributors = DEFAULT_GICD - cpus * stride;

@@ -1,5 +1,6 @@
 import {
   Access,
+  GicFrame,
   Hypercall,
   MemextentDonateType,
   RM_MESSAGE_SIZE,
@@ -19,8 +20,6 @@ import { buildVm } from "../vm/build.ts";
 import { withMapped } from "../vm/image-memory.ts";
 import { Vm } from "../vm/vm.ts";
 
-const GICR_STRIDE = 0x2_0000;
-
 /**
  * Make the host (primary) VM and start it: all DRAM that is neither the hypervisor's nor the RM's, mapped one to one;
  * its vCPUs scheduled by the hypervisor; a line to the RM; its device tree with the /hypervisor node.
@@ -33,7 +32,7 @@ export function bootHost(rm: RmContext): Vm {
   host.name = "HLOS";
   const made = buildVm(rm, host, {
     cpus: Array.from({ length: board.hostCpus }, (_, i) => ({ boots: i === 0 })),
-    gic: { ...board.hostGic, stride: GICR_STRIDE },
+    gic: { ...board.hostGic, stride: GicFrame.REDISTRIBUTOR },
     psci: true,
     isHost: true,
     proxy: false,

@@ -1,6 +1,5 @@
-import { RmError } from "@gunyah-ts/abi";
+import { GicFrame, RmError } from "@gunyah-ts/abi";
 import { cells, cells64, type DeviceNode, type DeviceTree, EMPTY, strings } from "@gunyah-ts/devicetree";
-import { GICD_SIZE } from "../config/gic.ts";
 import type { GuestConfig } from "../config/guest-config.ts";
 import { specifier } from "../config/property.ts";
 import type { RmContext } from "../context.ts";
@@ -177,5 +176,8 @@ function gicNode(tree: DeviceTree, { gic, vcpus }: GuestConfig): void {
     .set("compatible", "arm,gic-v3")
     .set("#redistributor-regions", 1)
     .set("redistributor-stride", cells64(gic.stride))
-    .set("reg", join([pair(gic.distributor, GICD_SIZE), pair(gic.redistributors, gic.stride * vcpus.cpus.length)]));
+    .set(
+      "reg",
+      join([pair(gic.distributor, GicFrame.DISTRIBUTOR), pair(gic.redistributors, gic.stride * vcpus.cpus.length)]),
+    );
 }

@@ -1,6 +1,7 @@
 import {
   Access,
   AddrspaceRight,
+  GicFrame,
   Hypercall,
   HypResourceType,
   MemextentRight,
@@ -13,7 +14,6 @@ import {
   VpmGroupFlags,
 } from "@gunyah-ts/abi";
 import type { CapId, Ipa } from "@gunyah-ts/kernel";
-import { GICD_SIZE } from "../config/gic.ts";
 import type { RmContext } from "../context.ts";
 import { must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
@@ -109,7 +109,7 @@ function attachGic(rm: RmContext, vm: Vm, addrspace: CapId, vdevice: CapId, { gi
     must("addrspace_attach_vdevice", rm.hvc.call(Hypercall.addrspace_attach_vdevice, inputs).error);
     vm.reserve(vbase, size, "interrupt controller");
   };
-  attach(0, gic.distributor, GICD_SIZE);
+  attach(0, gic.distributor, GicFrame.DISTRIBUTOR);
   for (let i = 0; i < cpus.length; i++) attach(1 + i, gic.redistributors + i * gic.stride, gic.stride);
 }
 

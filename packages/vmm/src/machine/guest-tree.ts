@@ -1,6 +1,6 @@
+import { GicFrame } from "@gunyah-ts/abi";
 import { cells64, type DeviceNode, DeviceTree } from "@gunyah-ts/devicetree";
 import type { DeviceDescription } from "@gunyah-ts/kernel";
-import { GuestLayout } from "./layout.ts";
 
 /** A device with its place in the guest's address map. */
 export interface PlacedDevice {
@@ -75,12 +75,7 @@ function addGic(tree: DeviceTree, { cpus, gic }: GuestTreeOptions): void {
     "#address-cells": 2,
     "#size-cells": 2,
     ranges: true,
-    reg: cells64(
-      gic.distributor,
-      GuestLayout.GIC_DISTRIBUTOR_SIZE,
-      gic.redistributors,
-      GuestLayout.GIC_REDISTRIBUTOR_SIZE * cpus,
-    ),
+    reg: cells64(gic.distributor, GicFrame.DISTRIBUTOR, gic.redistributors, GicFrame.REDISTRIBUTOR * cpus),
   });
   tree.root.set("interrupt-parent", tree.phandleOf(node));
 }

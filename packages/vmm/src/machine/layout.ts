@@ -7,10 +7,8 @@ export const GuestLayout = {
   RAM_BASE: 0x8000_0000,
   /** End of the range whose untranslated accesses reach the VMM. */
   MMIO_END: 0x4000_0000,
-  GIC_DISTRIBUTOR: 0x3fff_0000,
-  GIC_DISTRIBUTOR_SIZE: 0x1_0000,
   /** Redistributors end where the distributor begins. */
-  GIC_REDISTRIBUTOR_SIZE: 0x2_0000,
+  GIC_DISTRIBUTOR: 0x3fff_0000,
   /** First emulated device. */
   DEVICE_BASE: 0x0900_0000,
   DEVICE_STRIDE: 0x1_0000,

@@ -1,3 +1,4 @@
+import { GicFrame } from "@gunyah-ts/abi";
 import { type LoadedKernel, loadKernel } from "@gunyah-ts/boot-image";
 import { type DeviceTree, writeDtb } from "@gunyah-ts/devicetree";
 import { type Device, type DeviceContext, type DeviceType, type Entropy, ModelError } from "@gunyah-ts/kernel";
@@ -52,13 +53,13 @@ export async function planVm(
   const user = options.dtb === undefined ? undefined : new UserTree(options.dtb);
   const gic = user?.gic ?? {
     distributor: GuestLayout.GIC_DISTRIBUTOR,
-    redistributors: GuestLayout.GIC_DISTRIBUTOR - GuestLayout.GIC_REDISTRIBUTOR_SIZE * cpus,
+    redistributors: GuestLayout.GIC_DISTRIBUTOR - GicFrame.REDISTRIBUTOR * cpus,
   };
-  map.add({ name: "GIC distributor", address: gic.distributor, size: GuestLayout.GIC_DISTRIBUTOR_SIZE });
+  map.add({ name: "GIC distributor", address: gic.distributor, size: GicFrame.DISTRIBUTOR });
   map.add({
     name: "GIC redistributors",
     address: gic.redistributors,
-    size: GuestLayout.GIC_REDISTRIBUTOR_SIZE * cpus,
+    size: GicFrame.REDISTRIBUTOR * cpus,
   });
   const devices = await placeDevices(options.devices ?? [{ type: "pl011" }], services, map, user);
 
