@@ -40,7 +40,7 @@ export interface JitStatistics {
   readonly compileMs: number;
 }
 
-/** Machine code that V8 makes of a byte of a region's binary. Measured: 5 to 7. */
+/** Machine code that V8 makes of a byte of a region's binary: an estimate, the bound of the code memory rests on it. */
 const CODE_PER_BYTE = 6;
 /** Batches after which stale regions are looked for. */
 const BATCHES_PER_SWEEP = 16;
