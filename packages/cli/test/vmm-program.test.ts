@@ -127,9 +127,10 @@ describe("the committed binary", () => {
     const scratch = mkdtempSync(join(tmpdir(), "gunyah-vmm-"));
     const initrd = join(scratch, "initrd");
     const { initrd: base } = await guestLinux();
-    // The kernel unpacks archives that follow each other one over the other.
+    // The kernel unpacks archives that follow each other one over the other; a plain one begins on a multiple of 4.
+    const padding = Buffer.alloc(-base.length & 3);
     const added = writeCpio([{ path: "gunyah-vmm", mode: CpioMode.PROGRAM, data: readFileSync(program) }]);
-    writeFileSync(initrd, Buffer.concat([base, added]));
+    writeFileSync(initrd, Buffer.concat([base, padding, added]));
     const kernel = fileURLToPath(new URL("../../guest-linux/assets/Image.gz", import.meta.url));
     const { stdout, code } = await gunyah(
       ...["run", "--host-kernel", kernel, "--host-initrd", initrd],
