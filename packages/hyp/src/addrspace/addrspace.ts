@@ -206,11 +206,16 @@ export class Addrspace extends HypObject implements VcpuAddressSpace {
   /** The frame that holds an access of `size` bytes at `ipa`: one attached here, or registers in mapped memory. */
   vdeviceAt(ipa: Ipa, size: number): VdeviceFrame | undefined {
     for (const frame of this.#vdevices) if (ipa >= frame.base && ipa + size <= frame.base + frame.size) return frame;
-    return this.#deviceInMemory(ipa, size);
+    return this.vdeviceInMemory(ipa, size);
   }
 
-  /** A page whose extent has a device attached. Source: gunyah-hypervisor hyp/mem/vdevice, vdevice_access_phys */
-  #deviceInMemory(ipa: Ipa, size: number): VdeviceFrame | undefined {
+  /**
+   * Registers in memory: a page whose extent has a device attached.
+   * Differs: for a permission fault the source walks the VM's stage 1 from FAR_EL2, because HPFAR_EL2 is UNKNOWN then. The
+   * CPU backends write it for every fault of stage 2.
+   * Source: gunyah-hypervisor hyp/core/vdevice/src/access.c, vdevice_access_phys
+   */
+  vdeviceInMemory(ipa: Ipa, size: number): VdeviceFrame | undefined {
     const { stage2 } = this;
     if (stage2 === undefined || ipa + size > IPA_LIMIT || !stage2.lookup(ipa)) return undefined;
     const pa = stage2.found.pa + (ipa % stage2.found.size);

@@ -54,6 +54,15 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
       askForPage(engine, ipa, isWrite, esr);
       return;
     }
+  } else if (group === FSC_PERMISSION && isData && !isTableWalk && (esr & ISV) !== 0) {
+    // Registers in memory that the VM may read: its stores are the device's.
+    const ipa = pe.faultIpa;
+    const size = 1 << ((esr >>> 22) & 3);
+    const frame = vcpu.addrspace.vdeviceInMemory(ipa, size);
+    if (frame !== undefined) {
+      emulate(vcpu, pe, frame, ipa, size, isWrite, esr);
+      return;
+    }
   } else if (group === FSC_ACCESS_FLAG || (group !== FSC_PERMISSION && group !== 0 && (esr & 0x3f) !== 0x21)) {
     // Nothing that a VM can cause: stop it without showing it the state.
     vcpu.fault();

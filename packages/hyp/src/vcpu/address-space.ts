@@ -62,6 +62,8 @@ export interface VcpuAddressSpace {
   isDemandPaged(ipa: Ipa): boolean;
   /** The vdevice frame that holds the whole access. */
   vdeviceAt(ipa: Ipa, size: number): VdeviceFrame | undefined;
+  /** The same, for registers in mapped memory alone: where stores fault on permission. */
+  vdeviceInMemory(ipa: Ipa, size: number): VdeviceFrame | undefined;
   /** IPA of the info area (PV time records), undefined when there is none. */
   readonly infoArea: InfoArea | undefined;
 }
