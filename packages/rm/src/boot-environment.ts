@@ -18,7 +18,7 @@ export function readBootEnvironment(vcpu: NativeVcpu, at: Ipa): BootEnvironment 
     });
   }
   const record = env as Record<string, unknown>;
-  for (const key of ["partition", "cspace", "addrspace", "vic", "vcpu", "ddrMemextent"])
+  for (const key of ["partition", "cspace", "addrspace", "vic", "vcpu", "memextent", "ddrMemextent"])
     if (typeof record[key] !== "string" || !/^\d+$/.test(record[key]))
       throw new ModelError("RM_BOOT_ENVIRONMENT", `The boot environment has no capability "${key}".`, { path: key });
   for (const key of ["gic", "board", "hwirqs"])

@@ -23,6 +23,7 @@ import { must, type RmFailure } from "./errors.ts";
 import { type HypercallClient, Objects } from "./hypercall/index.ts";
 import type { IrqLendTable } from "./irq/lend.ts";
 import { VirqAllocator } from "./irq/virq-allocator.ts";
+import type { OwnPages } from "./own-pages.ts";
 import type { ParcelTable } from "./parcel/table.ts";
 import type { RpcClient } from "./rpc/client.ts";
 import type { VmRegistry } from "./vm/registry.ts";
@@ -42,6 +43,7 @@ export class RmContext {
   readonly virqs = new VirqAllocator(32);
   /** Page of the RM's memory for messages. */
   readonly buffer: Ipa;
+  readonly pages: OwnPages;
   readonly vms: VmRegistry;
   readonly parcels: ParcelTable;
   readonly irqLends: IrqLendTable;
@@ -53,7 +55,7 @@ export class RmContext {
   constructor(
     parts: Pick<
       RmContext,
-      "env" | "hvc" | "objects" | "gic" | "trace" | "buffer" | "vms" | "parcels" | "irqLends" | "consoles"
+      "env" | "hvc" | "objects" | "gic" | "trace" | "buffer" | "pages" | "vms" | "parcels" | "irqLends" | "consoles"
     >,
     /** Handed in, because what carries requests out needs the context itself. */
     dispatch: Dispatch,
@@ -64,6 +66,7 @@ export class RmContext {
     this.gic = parts.gic;
     this.trace = parts.trace;
     this.buffer = parts.buffer;
+    this.pages = parts.pages;
     this.vms = parts.vms;
     this.parcels = parts.parcels;
     this.irqLends = parts.irqLends;

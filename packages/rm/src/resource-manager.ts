@@ -13,6 +13,7 @@ import { RmFailure } from "./errors.ts";
 import { bootHost } from "./host/boot.ts";
 import { HypercallClient, Objects } from "./hypercall/index.ts";
 import { IrqLendTable } from "./irq/lend.ts";
+import { OwnPages } from "./own-pages.ts";
 import { ParcelTable } from "./parcel/table.ts";
 import { dispatch } from "./rpc/dispatch.ts";
 import { VmRegistry } from "./vm/registry.ts";
@@ -48,6 +49,7 @@ export class GunyahResourceManager implements ResourceManager, NativeProgram {
       cspace: BigInt(env.cspace),
       addrspace: BigInt(env.addrspace),
       vic: BigInt(env.vic),
+      memory: BigInt(env.memextent),
       ddr: BigInt(env.ddrMemextent),
     };
     const hvc = new HypercallClient(vcpu);
@@ -60,6 +62,7 @@ export class GunyahResourceManager implements ResourceManager, NativeProgram {
       gic,
       trace: this.#trace,
       buffer: board.rootVm.base + board.rootVm.size - BUFFER_PAGE,
+      pages: new OwnPages(board.rootVm.base as number, board.rootVm.size),
       vms: new VmRegistry(),
       parcels: new ParcelTable(),
       irqLends: new IrqLendTable(),

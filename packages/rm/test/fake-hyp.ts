@@ -46,6 +46,9 @@ export interface FakeObject {
   readonly virqs: Map<string, { vic: FakeObject; virq: number }>;
   /** memextent */
   readonly intents: Intent[];
+  /** A basic extent's range; size 0 for a sparse one. */
+  base: number;
+  size: number;
   /** vic */
   readonly pending: Set<number>;
   /** doorbell */
@@ -76,6 +79,8 @@ export class FakeHyp {
   readonly rm: FakeObject;
   readonly rmVic: FakeObject;
   readonly ddr: FakeObject;
+  /** The RM's own memory: here it is the DRAM extent's until it is derived from. */
+  readonly memory: FakeObject;
   readonly vcpu: NativeVcpu;
   readonly board: BoardConfig;
   #next = 0x100n;
@@ -92,6 +97,7 @@ export class FakeHyp {
     this.rm = this.#object("addrspace");
     this.rmVic = this.#object("vic");
     this.ddr = this.#object("memextent");
+    this.memory = Object.assign(this.#object("memextent"), { base: board.rootVm.base, size: board.rootVm.size });
     this.env = {
       vmid: 255,
       partition: String(this.cap(this.#object("partition"))),
@@ -100,6 +106,7 @@ export class FakeHyp {
       vic: String(this.cap(this.rmVic)),
       gic: { distributor: RM_GIC, redistributors: RM_GIC + 0x1_0000 },
       vcpu: String(this.cap(this.#object("thread"))),
+      memextent: String(this.cap(this.memory)),
       ddrMemextent: String(this.cap(this.ddr)),
       deviceMemextent: String(this.cap(this.#object("memextent"))),
       hwirqs: { 40: String(this.cap(this.#object("hwirq"))), 41: String(this.cap(this.#object("hwirq"))) },
@@ -233,6 +240,8 @@ export class FakeHyp {
       messages: [],
       virqs: new Map(),
       intents: [],
+      base: 0,
+      size: 0,
       pending: new Set(),
       flags: 0n,
       power: "off",
@@ -344,6 +353,17 @@ export class FakeHyp {
         return bindTo(o("msgqueue"), "receive");
       case "doorbell_bind_virq":
         return bindTo(o("doorbell"), "bell");
+      case "virtio_mmio_backend_bind_virq":
+        return bindTo(o("virtio_mmio"), "backend");
+      case "virtio_mmio_frontend_bind_virq":
+        return bindTo(o("virtio_mmio"), "frontend");
+      case "memextent_configure_derive": {
+        const parent = o("parent");
+        if (parent.size === 0) return 0;
+        const extent = Object.assign(o("memextent"), { base: parent.base + num(a["offset"]), size: num(a["size"]) });
+        for (let pa = extent.base; pa < extent.base + extent.size; pa += PAGE) this.owner.set(pa, extent);
+        return 0;
+      }
       case "hwirq_bind_virq":
         return bindTo(o("hwirq"), "hw");
       case "hwirq_unbind_virq":
@@ -375,8 +395,8 @@ export class FakeHyp {
         o("memextent").intents.push({
           as: o("addrspace"),
           vbase: num(a["vbase"]),
-          offset: num(a["offset"]),
-          size: num(a["size"]),
+          offset: num(a["offset"]) + o("memextent").base,
+          size: o("memextent").size || num(a["size"]),
           access: num(a["map_attrs"]) & 7,
         });
         return 0;
@@ -386,8 +406,8 @@ export class FakeHyp {
           (i) =>
             i.as === o("addrspace") &&
             i.vbase === num(a["vbase"]) &&
-            i.offset === num(a["offset"]) &&
-            i.size === num(a["size"]),
+            i.offset === num(a["offset"]) + o("memextent").base &&
+            i.size === (o("memextent").size || num(a["size"])),
         );
         if (at < 0) return GunyahError.ADDR_INVALID;
         intents.splice(at, 1);

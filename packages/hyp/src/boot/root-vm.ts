@@ -127,6 +127,7 @@ export function createRootVm(core: HypCore, runtime: VcpuRuntime, board: BoardCo
     vic: cap(vic),
     vcpu: cap(vcpu),
     gic,
+    memextent: cap(memory),
     ddrMemextent: cap(ddr),
     deviceMemextent: cap(device),
     hwirqs: hwirqCaps,

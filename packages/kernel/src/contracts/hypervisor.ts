@@ -88,6 +88,8 @@ export interface BootEnvironment {
   readonly vcpu: string;
   /** Where the root VM's own virtual GIC appears in its address space; the hypervisor attaches it before power-on. */
   readonly gic: { readonly distributor: Ipa; readonly redistributors: Ipa };
+  /** The root VM's own memory, `board.rootVm`: a basic extent, with DERIVE. */
+  readonly memextent: string;
   /** All DRAM that is not the carve-out; a sparse extent based at physical 0 with DERIVE and DONATE. */
   readonly ddrMemextent: string;
   /** Device memory of the SoC, likewise. */

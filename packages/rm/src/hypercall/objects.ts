@@ -26,6 +26,8 @@ export interface RootCaps {
   readonly cspace: CapId;
   readonly addrspace: CapId;
   readonly vic: CapId;
+  /** The RM's own memory. */
+  readonly memory: CapId;
   readonly ddr: CapId;
 }
 
@@ -128,6 +130,22 @@ export class Objects {
     must("drop inherited mappings", error);
     return cap;
   }
+  /** A basic extent of device type: one page of the RM's own memory. @param offset from the base of that memory */
+  registerPage(offset: number): CapId {
+    const attributes = MemextentAttrs.pack({
+      access: Access.RW,
+      memtype: MemextentMemtype.DEVICE,
+      type: MemextentType.BASIC,
+    });
+    const { memory: parent } = this.root;
+    return this.make("memextent", (memextent) =>
+      must(
+        "memextent_configure_derive",
+        this.hvc.call(Hypercall.memextent_configure_derive, { memextent, parent, offset, size: 4096, attributes })
+          .error,
+      ),
+    );
+  }
   /** @returns GunyahError */
   modify(memextent: CapId, op: MemextentModifyOp, offset: number, size: number): number {
     const noSync = op === MemextentModifyOp.SYNC_ALL ? 0 : 1;
@@ -163,6 +181,25 @@ export class Objects {
   unmap(addrspace: CapId, memextent: CapId, vbase: number, offset: number, size: number): number {
     const map_flags = MapFlags.pack({ partial: 1 });
     return this.hvc.call(Hypercall.addrspace_unmap, { addrspace, memextent, vbase, map_flags, offset, size }).error;
+  }
+  /** Map all of a basic extent of device type. @returns GunyahError */
+  mapRegisters(addrspace: CapId, memextent: CapId, vbase: number, access: number): number {
+    const memtype = VmMemtype.DEVICE_NGNRE;
+    return this.hvc.call(Hypercall.addrspace_map, {
+      addrspace,
+      memextent,
+      vbase,
+      map_attrs: MapAttrs.pack({ userAccess: access, kernelAccess: access, memtype }),
+      map_flags: MapFlags.pack({}),
+      offset: 0,
+      size: 0,
+    }).error;
+  }
+  /** @returns GunyahError */
+  unmapRegisters(addrspace: CapId, memextent: CapId, vbase: number): number {
+    const map_flags = MapFlags.pack({});
+    return this.hvc.call(Hypercall.addrspace_unmap, { addrspace, memextent, vbase, map_flags, offset: 0, size: 0 })
+      .error;
   }
   /** What of an extent is mapped at `vbase`: its address and how many bytes follow on. */
   lookup(addrspace: CapId, memextent: CapId, vbase: number, size: number) {

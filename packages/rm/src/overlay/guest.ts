@@ -125,10 +125,36 @@ function vdeviceNode(tree: DeviceTree, vdevice: Vdevice): void {
       if (rx !== undefined) node.set("rx-doorbell", cells64(rx));
       return;
     }
+    case "virtio-mmio":
+      virtioNode(tree, vdevice, config.dmaBase, config.dmaCoherent);
+      return;
     default:
       // No other device could have been made.
       return;
   }
+}
+
+/** Source: gunyah-resource-manager src/vm_creation/dto_construct.c, dto_create_virtio_mmio */
+function virtioNode(tree: DeviceTree, vdevice: Vdevice, dmaBase: Uint8Array | undefined, isCoherent: boolean): void {
+  const { config, registers, interrupts } = vdevice;
+  if (registers === undefined) return;
+  const slash = config.generate.lastIndexOf("/");
+  const unit = registers.base.toString(16).padStart(16, "0");
+  const node = tree
+    .ensure(config.generate.slice(0, slash) || "/")
+    .addChild(`${config.generate.slice(slash + 1)}@${unit}`)
+    .set("compatible", strings(...config.pushCompatible, "virtio,mmio"))
+    .set("reg", cells64(registers.base, registers.size))
+    .set("interrupts", join(interrupts.map((i) => specifier(i.virq, i.trigger))))
+    .set("qcom,label", config.label)
+    .set("label", config.label)
+    .set("dma_base", dmaBase ?? cells64(0n))
+    .set("peer", vdevice.peerVmid);
+  if (vdevice.memory !== undefined) {
+    const buffer = sharedBuffer(tree, vdevice);
+    node.set("memory-region", buffer).set("buffer", buffer);
+  }
+  if (isCoherent) node.set("dma-coherent", EMPTY);
 }
 
 export function queueProperties(node: DeviceNode, messageSize: number, queueDepth: number): void {

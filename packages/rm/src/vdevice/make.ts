@@ -1,4 +1,5 @@
 import {
+  Access,
   DoorbellRight,
   Hypercall,
   HypResourceType,
@@ -7,14 +8,16 @@ import {
   RM_QUEUE_DEPTH,
   RmError,
   RmVmid,
+  VirtioMmioRight,
 } from "@gunyah-ts/abi";
-import type { CapId } from "@gunyah-ts/kernel";
+import type { CapId, Ipa } from "@gunyah-ts/kernel";
 import type { Interrupt, VdeviceConfig, VdeviceOf } from "../config/vdevices.ts";
 import type { RmContext } from "../context.ts";
 import { check, must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
 import { connect } from "../rpc/connect.ts";
 import type { Undo } from "../undo.ts";
+import { firstFree, VMMIO_RANGE } from "../vm/ranges.ts";
 import type { HypResourceValue, Vm, VmObjects } from "../vm/vm.ts";
 import type { Vdevice } from "./vdevice.ts";
 
@@ -38,6 +41,7 @@ export function makeVdevice(rm: RmContext, vm: Vm, config: VdeviceConfig): Vdevi
     case "shm-doorbell":
       return makeShm(rm, vm, config);
     case "virtio-mmio":
+      return makeVirtioMmio(rm, vm, config);
     case "vrtc-pl031":
     case "iomem":
     case "vsmmu-v2":
@@ -259,4 +263,82 @@ function makeShm(rm: RmContext, vm: Vm, config: VdeviceOf<"shm"> | VdeviceOf<"sh
   const toPeer = makeDoorbell(rm, vm, { ...bell, type: "doorbell-source", interrupts: undefined });
   const toVm = makeDoorbell(rm, vm, { ...bell, type: "doorbell" });
   return { ...shared, caps: [toPeer.caps[0] as CapId, toVm.caps[0] as CapId], interrupts: toVm.interrupts };
+}
+
+/** virtio_option_flags: the device type counts. */
+const VALID_DEVICE_TYPE = 0x40;
+const REGISTERS_SIZE = 4096;
+
+/**
+ * The guest is the front-end, its owner the back-end. The register page is the RM's own: the guest reads it, its stores
+ * trap to the hypervisor, and the owner writes what the device is. Both find their interrupts allocated, whatever the
+ * tree says, as in the source.
+ * Source: gunyah-resource-manager src/vm_config/vm_config.c, add_virtio_mmio, create_virtio_mmio
+ */
+function makeVirtioMmio(rm: RmContext, vm: Vm, config: VdeviceOf<"virtio-mmio">): Vdevice {
+  const { hvc, objects } = rm;
+  const undo = vm.undoVdevices;
+  const backend = peerOf(rm, vm, config);
+  const page = rm.pages.take();
+  check(page !== undefined, RmError.NORESOURCE, "no page for registers");
+  undo.push(() => rm.pages.giveBack(page));
+  check(rm.vcpu.fill(page, REGISTERS_SIZE, 0), RmError.NORESOURCE, "page for registers cannot be written");
+  const memextent = objects.registerPage(page - rm.board.rootVm.base);
+  undo.push(() => objects.destroy(memextent));
+  const flags = config.deviceType === undefined ? 0 : VALID_DEVICE_TYPE;
+  const inputs = { memextent, vqs_num: config.vqs, flags, device_type: config.deviceType ?? 0 };
+  const device = objects.make("virtio_mmio", (virtio_mmio) =>
+    must("virtio_mmio_configure", hvc.call(Hypercall.virtio_mmio_configure, { virtio_mmio, ...inputs }).error),
+  );
+  undo.push(() => objects.destroy(device));
+  const base = placeRegisters(rm, undo, vm, memextent, Access.R);
+  const backendBase = placeRegisters(rm, undo, backend, memextent, Access.RW);
+  // Each source is the side's that asserts it: the other one hears it.
+  const source = { virtio_mmio: device };
+  const interrupt = bindVirq(
+    vm,
+    undo,
+    undefined,
+    (vic, virq_info) => hvc.call(Hypercall.virtio_mmio_backend_bind_virq, { ...source, vic, virq_info }).error,
+  );
+  const backendInterrupt = bindVirq(
+    backend,
+    undo,
+    undefined,
+    (vic, virq_info) => hvc.call(Hypercall.virtio_mmio_frontend_bind_virq, { ...source, vic, virq_info }).error,
+  );
+  offer(rm, vm, backend, {
+    type: HypResourceType.VIRTIO_MMIO,
+    label: config.label,
+    capId: giveTo(rm, undo, backend, device, VirtioMmioRight.CONFIG | VirtioMmioRight.ASSERT_VIRQ),
+    virq: backendInterrupt.virq,
+    virqHandle: rm.nextHandle(),
+    base: BigInt(backendBase),
+    size: BigInt(REGISTERS_SIZE),
+  });
+  return {
+    config,
+    handle: rm.nextHandle(),
+    peerVmid: backend.vmid,
+    caps: [],
+    interrupts: [interrupt],
+    registers: { base, size: REGISTERS_SIZE },
+  };
+}
+
+/** Map registers where the VM has nothing: in a guest beside its memory and the VMM's devices, in a host above DRAM. */
+function placeRegisters(rm: RmContext, undo: Undo, vm: Vm, extent: CapId, access: number): Ipa {
+  const { addrspace } = objectsOf(vm);
+  const { config, ranges, demandPaged, layout } = vm;
+  const memory = config === undefined ? [] : [{ base: config.memory.base, size: config.memory.sizeMax }];
+  const from = config === undefined ? rm.board.dram.base + rm.board.dram.size : VMMIO_RANGE.size;
+  const taken = [...ranges, ...demandPaged, ...layout.values()];
+  // Memory without a limit of its own may span all that is left; then beside what is there so far.
+  const base = firstFree([...taken, ...memory], from, REGISTERS_SIZE) ?? firstFree(taken, from, REGISTERS_SIZE);
+  const release = base === undefined ? undefined : vm.reserve(base, REGISTERS_SIZE, "virtio-mmio");
+  check(base !== undefined && release !== undefined, RmError.NORESOURCE, "no address for registers");
+  undo.push(release);
+  must("map registers", rm.objects.mapRegisters(addrspace, extent, base, access), RmError.NORESOURCE);
+  undo.push(() => rm.objects.unmapRegisters(addrspace, extent, base));
+  return base;
 }

@@ -10,6 +10,8 @@ export interface Vdevice {
   /** One (doorbell, queue) or two (tx, rx) capabilities. */
   readonly caps: readonly CapId[];
   readonly interrupts: readonly Interrupt[];
-  /** shm and virtio-mmio: where the memory is in the guest, once it was accepted or attached. */
+  /** virtio-mmio: where the register page is in the guest. */
+  readonly registers?: { readonly base: number; readonly size: number };
+  /** shm and virtio-mmio: where the memory is in the guest, once it was accepted. */
   memory?: { readonly base: number; readonly size: number; readonly parcel: Parcel | undefined };
 }

@@ -19,14 +19,12 @@ import { must } from "../errors.ts";
 import { Objects } from "../hypercall/index.ts";
 import { offer } from "../vdevice/make.ts";
 import { onHalt } from "./exit.ts";
-import { merge } from "./ranges.ts";
+import { merge, VMMIO_RANGE } from "./ranges.ts";
 import type { Vcpu, Vm, VmObjects } from "./vm.ts";
 
 /** Capabilities that a VM's space holds. */
 const CSPACE_MAX_CAPS = 1024;
 const MAX_VIRQS = 988;
-/** Guest physical addresses below 1 GiB that nothing maps are the VMM's devices, for a VM without authentication. */
-const VMMIO_RANGE = { base: 0, size: 0x4000_0000 } as const;
 
 /** Shape of a VM to make. */
 export interface VmShape {

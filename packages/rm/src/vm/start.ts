@@ -122,10 +122,10 @@ function overlay(
   });
 }
 
-/** shm: the parcel with the device's label, at the address that the tree gives. */
+/** shm and virtio-mmio: the parcel with the device's label, at the address that the tree gives. */
 function acceptSharedMemory(rm: RmContext, vm: Vm, vdevice: Vdevice, undo: Undo): void {
   const { config } = vdevice;
-  if (config.type !== "shm" && config.type !== "shm-doorbell") return;
+  if (config.type !== "shm" && config.type !== "shm-doorbell" && config.type !== "virtio-mmio") return;
   const { label, base, isOptional } = config.memory;
   const parcel = [...rm.parcels].find(
     (candidate) =>
