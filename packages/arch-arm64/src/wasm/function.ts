@@ -5,19 +5,8 @@
  * `f.block((out) => { …; f.br(out); })`. A branch to a block leaves it, a branch to a loop starts it again.
  */
 import { ByteBuffer, I32, type V128, type ValueType, VOID } from "./encoding.ts";
-import {
-  ATOMIC_WIDTH,
-  type AtomicKind,
-  type Callable,
-  call,
-  constValue,
-  Expr,
-  emitExpr,
-  type GlobalRef,
-  i32,
-  Local,
-  type Operand,
-} from "./expr.ts";
+import { type Callable, call, constValue, Expr, emitExpr, type GlobalRef, i32, Local, type Operand } from "./expr.ts";
+import { ATOMIC_WIDTH, type AtomicKind } from "./memory-access.ts";
 
 /** Stores by width: `i64_8` is i64.store8. */
 const STORES = {
