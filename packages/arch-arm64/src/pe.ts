@@ -24,6 +24,7 @@ import { PerformanceMonitors } from "./pmu/monitors.ts";
 import { S, StateBlock } from "./state/block.ts";
 import type { PeCore } from "./state/core.ts";
 import { EventRegister } from "./state/event-register.ts";
+import { MONITOR_OPEN, restoreMonitor, savedMonitor } from "./state/exclusive-monitor.ts";
 import { L, LEAVE, PENDING, PSTATE } from "./state/layout.ts";
 import type { Machine } from "./state/machine.ts";
 import { Work } from "./state/work.ts";
@@ -38,7 +39,6 @@ const LONGEST_EXECUTE = 1 << 18;
 
 /** With the host clock, instructions between two looks at an armed timer: about 50 us. */
 const HOST_CLOCK_SLICE = 20_000;
-const MONITOR_OPEN = 0xffff_ffff_ffff_ffffn;
 /** SPSR_EL2 after reset: EL1h, DAIF set. */
 const RESET_SPSR = 0x3c5n;
 
@@ -401,19 +401,11 @@ export class Arm64Pe implements Pe, PeCore {
     registers["FPSR"] = hex(this.read("FPSR"));
     registers["DBGCLAIMCLR_EL1"] = hex(BigInt(this.claim));
     registers["EVENT"] = hex(this.events.pending ? 1n : 0n);
-    const address = state.get64(L.EXCL_ADDRESS);
-    const valid = address !== MONITOR_OPEN;
-    const { physical } = this.#machine;
     return {
       version: 1,
       registers,
       v: [...this.v].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
-      exclusive: {
-        valid,
-        address: valid ? hex(address - BigInt(physical.dramOffset) + BigInt(physical.dramBase)) : "0x0",
-        size: valid ? state.get(L.EXCL_SIZE) : 0,
-        value: valid ? hex((state.get64(L.EXCL_VALUE + 8) << 64n) | state.get64(L.EXCL_VALUE)) : "0x0",
-      },
+      exclusive: savedMonitor(state, this.#machine.physical),
       activePpis: PPIS.filter((intid) => (this.#activePpis & (1 << intid)) !== 0),
       retired: this.retired,
     };
@@ -460,21 +452,7 @@ export class Arm64Pe implements Pe, PeCore {
     this.claim = Number((values.get("DBGCLAIMCLR_EL1") ?? 0n) & 0xffn);
     state.set(L.EVENT, Number((values.get("EVENT") ?? 0n) & 1n));
     for (let i = 0; i < 512; i++) this.v[i] = Number.parseInt(saved.v.slice(i * 2, i * 2 + 2), 16);
-    const { exclusive } = saved;
-    if (exclusive.valid) {
-      const pa = Number(BigInt(exclusive.address));
-      if (
-        ![1, 2, 4, 8, 16].includes(exclusive.size) ||
-        !physical.contains(pa, exclusive.size) ||
-        (this.cpu.features.has("FEAT_LSE2") ? (pa % 16) + exclusive.size > 16 : pa % exclusive.size !== 0)
-      )
-        throw arm64Error("ARM64_STATE_INVALID", "the exclusive monitor is not a place in DRAM that an access may have");
-      const value = BigInt(exclusive.value);
-      state.set64(L.EXCL_ADDRESS, BigInt(physical.offsetOf(pa)));
-      state.set(L.EXCL_SIZE, exclusive.size);
-      state.set64(L.EXCL_VALUE, BigInt.asUintN(64, value));
-      state.set64(L.EXCL_VALUE + 8, BigInt.asUintN(64, value >> 64n));
-    }
+    restoreMonitor(state, physical, saved.exclusive, this.cpu.features.has("FEAT_LSE2"));
     for (const intid of saved.activePpis) this.acknowledge(intid);
     state.f64[L.RETIRED >> 3] = saved.retired;
     state.set(L.BUDGET, 0);

@@ -5,9 +5,8 @@
 import type { Clock, PeEvents } from "@gunyah-ts/kernel";
 import { EventStreams } from "../timer/event-stream.ts";
 import type { StateBlock } from "./block.ts";
+import { MONITOR_OPEN } from "./exclusive-monitor.ts";
 import { L } from "./layout.ts";
-
-const MONITOR_OPEN = 0xffff_ffff_ffff_ffffn;
 
 export class EventRegister implements PeEvents {
   readonly #state: StateBlock;
