@@ -1,5 +1,5 @@
 /** Suites that a plugin's author runs; the test runner is passed in, so any runner with describe and it will do. */
-import type { DemandFolio, Errno, MemParcel, VmFunction } from "../contracts/host.ts";
+import type { DemandFolio, Errno, MemParcel, VmFunction, VmFunctionInstance } from "../contracts/host.ts";
 import type { FakeHostKernel, FakeHostVm, FakeHypercalls } from "./fake-host.ts";
 import { fakeHostKernel, fakeHostVm, fakeHypercalls } from "./fake-host.ts";
 
@@ -46,22 +46,27 @@ function footprint({ vm, kernel }: VmFunctionWorld) {
   };
 }
 
+function world(): VmFunctionWorld {
+  return { vm: fakeHostVm(), kernel: fakeHostKernel(), hypercalls: fakeHypercalls() };
+}
+
+function bindOk(driver: VmFunction, instance: VmFunctionInstance): void {
+  const result = driver.bind(instance);
+  check(result >= 0, `bind of a correct argument answered ${result}`);
+}
+
+/** Close what was opened. */
+function close(w: VmFunctionWorld): void {
+  for (const fd of [...w.kernel.files.keys()]) w.kernel.close(fd);
+}
+
 /**
  * The rules of struct gunyah_vm_function: bind leaves nothing behind when it fails, unbind takes everything back,
  * compare knows its own instance.
  */
 export function vmFunctionConformance(suite: VmFunctionConformance): void {
   const { describe, it, type, supports = {} } = suite;
-  const world = (): VmFunctionWorld => ({ vm: fakeHostVm(), kernel: fakeHostKernel(), hypercalls: fakeHypercalls() });
   const instanceOf = ({ vm }: VmFunctionWorld, arg: Uint8Array) => ({ type, vm, arg });
-  const bindOk = (driver: VmFunction, instance: ReturnType<typeof instanceOf>) => {
-    const result = driver.bind(instance);
-    check(result >= 0, `bind of a correct argument answered ${result}`);
-    return result;
-  };
-  const close = (w: VmFunctionWorld) => {
-    for (const fd of [...w.kernel.files.keys()]) w.kernel.close(fd);
-  };
 
   describe(`VM function conformance: ${suite.name}`, () => {
     it("binds a correct argument and leaves nothing after unbind", () => {
@@ -119,34 +124,7 @@ export function vmFunctionConformance(suite: VmFunctionConformance): void {
       });
     }
 
-    it("refuses every truncated or empty argument, or does not need those bytes", () => {
-      const full = suite.arg(world(), 0).length;
-      for (let length = 0; length < full; length++) {
-        const w = world();
-        const driver = suite.create(w);
-        const instance = instanceOf(w, suite.arg(w, 0).subarray(0, length));
-        const before = footprint(w);
-        const result = driver.bind(instance);
-        if (result >= 0) {
-          close(w);
-          driver.unbind(instance);
-        }
-        same(footprint(w), before, `left by an argument of ${length} bytes`);
-        check(length > 0 || result < 0, "bind accepts an empty argument");
-      }
-    });
-
-    for (const { why, arg, errno } of suite.refused ?? []) {
-      it(`refuses ${why} and leaves nothing`, () => {
-        const w = world();
-        const driver = suite.create(w);
-        const instance = instanceOf(w, arg(w));
-        const before = footprint(w);
-        const result = driver.bind(instance);
-        check(result === errno, `bind answered ${result} and not ${errno}`);
-        same(footprint(w), before, "left after the refusal");
-      });
-    }
+    argumentRules(suite);
 
     it("gives tickets' resources back when the VM is reset before unbind", () => {
       const w = world();
@@ -164,6 +142,41 @@ export function vmFunctionConformance(suite: VmFunctionConformance): void {
       same(footprint(w), before, "left after reset and unbind");
     });
   });
+}
+
+/** What is wrong with an argument is refused, and leaves nothing behind. */
+function argumentRules(suite: VmFunctionConformance): void {
+  const { it, type } = suite;
+  const instanceOf = ({ vm }: VmFunctionWorld, arg: Uint8Array) => ({ type, vm, arg });
+
+  it("refuses every truncated or empty argument, or does not need those bytes", () => {
+    const full = suite.arg(world(), 0).length;
+    for (let length = 0; length < full; length++) {
+      const w = world();
+      const driver = suite.create(w);
+      const instance = instanceOf(w, suite.arg(w, 0).subarray(0, length));
+      const before = footprint(w);
+      const result = driver.bind(instance);
+      if (result >= 0) {
+        close(w);
+        driver.unbind(instance);
+      }
+      same(footprint(w), before, `left by an argument of ${length} bytes`);
+      check(length > 0 || result < 0, "bind accepts an empty argument");
+    }
+  });
+
+  for (const { why, arg, errno } of suite.refused ?? []) {
+    it(`refuses ${why} and leaves nothing`, () => {
+      const w = world();
+      const driver = suite.create(w);
+      const instance = instanceOf(w, arg(w));
+      const before = footprint(w);
+      const result = driver.bind(instance);
+      check(result === errno, `bind answered ${result} and not ${errno}`);
+      same(footprint(w), before, "left after the refusal");
+    });
+  }
 }
 
 /** The handlers of a platform plugin on `hostHooks`, as a composed machine calls them. */
