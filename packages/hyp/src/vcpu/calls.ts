@@ -104,6 +104,11 @@ export function addVcpuCalls(table: HypercallTable): void {
       ? vcpu
       : vcpu.writeRegister(args.word("register_set").num, args.word("register_index").num, args.value.value);
   });
+  addRunCalls(table);
+}
+
+/** A vCPU that spends the caller's time: `vcpu_run`, and yields of the caller's own. */
+function addRunCalls(table: HypercallTable): void {
   table.add(Hypercall.vcpu_run, (caller: Vcpu, args, results) => {
     const vcpu = caller.cspace.lookup(args.vcpu, Vcpu, ThreadRight.AFFINITY | ThreadRight.YIELD_TO);
     if (typeof vcpu === "number") return vcpu;
