@@ -116,6 +116,16 @@ describe("vcpu_run", () => {
     expect(after).toBe(true);
   });
 
+  it("drops what it asked for when it is killed: no resume data are looked at", () => {
+    const g = guest(function* (cpu) {
+      yield* cpu.load(VMMIO, 4);
+    });
+    powerOn(g);
+    expect(g.run()[1]).toBe(VcpuRunState.ADDRSPACE_VMMIO_READ);
+    g.m.root.ok(Hypercall.vcpu_kill, g.vcpu);
+    expect(g.run(0, 3).slice(0, 3)).toEqual([0, VcpuRunState.POWERED_OFF, 1n]);
+  });
+
   it("tries an access again with RETRY, and refuses an unknown action", () => {
     const g = guest(function* (cpu) {
       yield* cpu.load(VMMIO, 4);

@@ -9,10 +9,9 @@ import type { VdeviceFrame } from "../vcpu/address-space.ts";
 import type { PeEngine } from "../vcpu/pe-engine.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
 import { injectAbort } from "./inject.ts";
+import { finishLoad, skip, transferRegister } from "./load.ts";
 
 const ISV = 1 << 24;
-const SSE = 1 << 21;
-const SF = 1 << 15;
 const S1PTW = 1 << 7;
 const WNR = 1 << 6;
 const CM = 1 << 8;
@@ -41,7 +40,7 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
         return;
       }
       if (vcpu.isProxyScheduled && addrspace.isVmmio(ipa, size)) {
-        askProxy(engine, ipa, size, isWrite, esr);
+        vcpu.vmmio.ask(pe, ipa, size, isWrite);
         return;
       }
       const { busFrame } = vcpu.runtime;
@@ -51,7 +50,7 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
       }
     }
     if (vcpu.isProxyScheduled && addrspace.isDemandPaged(ipa)) {
-      askForPage(engine, ipa, isWrite, esr);
+      vcpu.vmmio.askForPage(pe, ipa, isWrite);
       return;
     }
   } else if (group === FSC_PERMISSION && isData && !isTableWalk && (esr & ISV) !== 0) {
@@ -76,32 +75,10 @@ export function handleAbort(vcpu: Vcpu, engine: PeEngine, isData: boolean): void
   injectAbort(pe, isData);
 }
 
-/** Finish a load of a pending access with the value that the proxy read. */
-export function completeRead(engine: PeEngine, low: number, high: number): void {
-  const { access, pe } = engine;
-  finishLoad(pe, access.rt, access.size, access.isSignExtended, access.is64Bit, low, high);
-  skip(pe);
-}
-
-/** The store of a pending access was done by the proxy. */
-export function completeWrite(engine: PeEngine): void {
-  skip(engine.pe);
-}
-
-/** The proxy refuses the pending access: the guest takes the abort. */
-export function refuseAccess(engine: PeEngine): void {
-  injectAbort(engine.pe, engine.access.esr >>> 26 === 0x24);
-}
-
-/** Step over the A64 instruction that trapped. */
-export function skip(pe: Pe): void {
-  pe.write("ELR_EL2", pe.read("ELR_EL2") + 4n);
-}
-
 function emulate(vcpu: Vcpu, pe: Pe, frame: VdeviceFrame, ipa: Ipa, size: number, isWrite: boolean, esr: number): void {
   const { device, index } = frame;
   const offset = ipa - frame.base;
-  const rt = (esr >>> 16) & 31;
+  const rt = transferRegister(esr);
   if (offset % size !== 0 || device.vdeviceAllows?.(index, offset, size) === false) {
     injectAbort(pe, true);
     return;
@@ -124,54 +101,9 @@ function emulate(vcpu: Vcpu, pe: Pe, frame: VdeviceFrame, ipa: Ipa, size: number
       injectAbort(pe, true);
       return;
     }
-    finishLoad(pe, rt, size, (esr & SSE) !== 0, (esr & SF) !== 0, low, high);
+    finishLoad(pe, esr, size, low, high);
   }
   if (vcpu.isRunnable) skip(pe);
-}
-
-function askProxy(engine: PeEngine, ipa: Ipa, size: number, isWrite: boolean, esr: number): void {
-  const { access, pe } = engine;
-  const rt = (esr >>> 16) & 31;
-  access.ipa = ipa;
-  access.size = size;
-  access.isWrite = isWrite;
-  access.rt = rt;
-  access.isSignExtended = (esr & SSE) !== 0;
-  access.is64Bit = (esr & SF) !== 0;
-  access.esr = esr;
-  if (isWrite) access.value = rt === 31 ? 0n : BigInt.asUintN(8 * size, pe.x[rt]!);
-  engine.waitForProxy(isWrite ? "write" : "read");
-}
-
-function askForPage(engine: PeEngine, ipa: Ipa, isWrite: boolean, esr: number): void {
-  const { access } = engine;
-  access.ipa = ipa;
-  access.size = 0;
-  access.isWrite = isWrite;
-  access.esr = esr;
-  engine.waitForProxy("page-fault");
-}
-
-/** Write a loaded value to Rt with the extension that the instruction asks for. */
-function finishLoad(
-  pe: Pe,
-  rt: number,
-  size: number,
-  isSignExtended: boolean,
-  is64Bit: boolean,
-  low: number,
-  high: number,
-): void {
-  if (rt === 31) return;
-  let lowWord = low | 0;
-  let highWord = size === 8 ? high | 0 : 0;
-  if (size < 4) {
-    const shift = 32 - 8 * size;
-    lowWord = isSignExtended ? (lowWord << shift) >> shift : (lowWord << shift) >>> shift;
-  }
-  if (isSignExtended && is64Bit && size < 8) highWord = lowWord >> 31;
-  pe.xWords[2 * rt] = lowWord;
-  pe.xWords[2 * rt + 1] = highWord;
 }
 
 function trace(vcpu: Vcpu, pe: Pe, write: boolean): void {

@@ -7,8 +7,9 @@ import { GunyahError, HYPERCALL_IMMEDIATES } from "@gunyah-ts/abi";
 import type { HypCore } from "../core.ts";
 import type { PeEngine } from "../vcpu/pe-engine.ts";
 import type { Vcpu } from "../vcpu/vcpu.ts";
-import { handleAbort, skip } from "./abort.ts";
+import { handleAbort } from "./abort.ts";
 import { injectUndefined } from "./inject.ts";
+import { skip } from "./load.ts";
 import type { SmcccRouter } from "./smccc.ts";
 import { handleSysreg } from "./sysreg.ts";
 

@@ -13,7 +13,6 @@ import { Block } from "./block.ts";
 import type { InitialContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { MutableAccess } from "./pending-access.ts";
 import { PmuInterrupt } from "./pmu-interrupt.ts";
 import type { VcpuRuntime } from "./runtime.ts";
 import { STAGE1_FAULT, translateStage1 } from "./stage1.ts";
@@ -94,7 +93,6 @@ export class PeEngine implements Engine {
   readonly lrs: ListRegisters;
   /** X0-X17 as hypercalls see them; live. */
   readonly registers: Registers;
-  readonly access = new MutableAccess();
   readonly memory: GuestMemory;
   readonly #vcpu: Vcpu;
   readonly #runtime: VcpuRuntime;
@@ -258,13 +256,6 @@ export class PeEngine implements Engine {
       // Nothing else is enabled for EL2; end it so that it cannot repeat.
       this.pe.acknowledge(intid);
     }
-  }
-
-  /** Block the vCPU on an access that its proxy must complete. */
-  waitForProxy(kind: "read" | "write" | "page-fault"): void {
-    this.access.kind = kind;
-    this.#vcpu.access = this.access;
-    this.#vcpu.block(kind === "page-fault" ? Block.ADDRSPACE_PAGE_FAULT : Block.ADDRSPACE_VMMIO_ACCESS);
   }
 
   guestRead(va: number, into: Uint8Array): boolean {

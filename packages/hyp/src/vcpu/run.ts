@@ -3,11 +3,9 @@
  * Source: gunyah-hypervisor hyp/vm/vcpu_run/src/vcpu_run.c
  */
 
-import { GunyahError, VcpuResumeAction, VcpuRunState } from "@gunyah-ts/abi";
+import { GunyahError, VcpuRunState } from "@gunyah-ts/abi";
 import type { RegisterWord } from "../hypercall/registers.ts";
-import { completeRead, completeWrite, refuseAccess } from "../trap/abort.ts";
 import { Block } from "./block.ts";
-import { PeEngine } from "./pe-engine.ts";
 import type { RunReport, Vcpu } from "./vcpu.ts";
 
 /**
@@ -25,7 +23,7 @@ export function runVcpu(
   report: RunReport,
 ): number {
   if ((vcpu.blocks & Block.VCPU_RUN) === 0 || vcpu.isExecuting) return GunyahError.BUSY;
-  const error = resume(vcpu, value, action.num);
+  const error = vcpu.vmmio.resume(value, action.num);
   if (error !== GunyahError.OK) return error;
   vcpu.clearBlock(Block.VCPU_RUN);
   if (vcpu.isRunnable) {
@@ -40,7 +38,6 @@ export function runVcpu(
   } else {
     vcpu.report(report);
   }
-  vcpu.lastRunState = report.state;
   vcpu.block(Block.VCPU_RUN);
   return GunyahError.OK;
 }
@@ -64,29 +61,4 @@ function execute(caller: Vcpu, vcpu: Vcpu): void {
     scheduler.runAbove(caller);
     if (caller.isDying || caller.engine?.isInterrupted === true) return;
   } while (left > 0 && vcpu.isRunnable && vcpu.takeYield() === false);
-}
-
-/** What the proxy did about the last report. */
-function resume(vcpu: Vcpu, value: RegisterWord, action: number): number {
-  const { access, engine } = vcpu;
-  if (access === undefined || !(engine instanceof PeEngine)) return GunyahError.OK;
-  const state = vcpu.lastRunState;
-  switch (state) {
-    case VcpuRunState.ADDRSPACE_VMMIO_READ:
-    case VcpuRunState.ADDRSPACE_VMMIO_WRITE:
-    case VcpuRunState.ADDRSPACE_PAGE_FAULT:
-      break;
-    default:
-      return GunyahError.OK;
-  }
-  if (action > VcpuResumeAction.FAULT) return GunyahError.ARGUMENT_INVALID;
-  if (action === VcpuResumeAction.FAULT) refuseAccess(engine);
-  else if (action === VcpuResumeAction.EMULATE) {
-    // A page fault has nothing to emulate: the access is tried again.
-    if (state === VcpuRunState.ADDRSPACE_VMMIO_READ) completeRead(engine, value.low, value.high);
-    else if (state === VcpuRunState.ADDRSPACE_VMMIO_WRITE) completeWrite(engine);
-  }
-  vcpu.access = undefined;
-  vcpu.clearBlock(Block.ADDRSPACE_VMMIO_ACCESS | Block.ADDRSPACE_PAGE_FAULT);
-  return GunyahError.OK;
 }

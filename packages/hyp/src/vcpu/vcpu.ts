@@ -26,9 +26,9 @@ import type { Watchdog } from "../watchdog/watchdog.ts";
 import { Block, blockName, NON_KILLABLE } from "./block.ts";
 import { InitialContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
-import type { PendingAccess } from "./pending-access.ts";
 import { PvTime, pvTimeOffset } from "./pv-time.ts";
 import type { VcpuRuntime } from "./runtime.ts";
+import { Vmmio } from "./vmmio.ts";
 
 /** Life of the thread inside an ACTIVE object. */
 export const ThreadState = { READY: 0, KILLED: 1, EXITED: 2 } as const;
@@ -78,10 +78,8 @@ export class Vcpu extends HypObject implements Caller {
   isExecuting = false;
   /** Instructions retired in its current time slice. */
   sliceUsed = 0;
-  /** Last state that vcpu_run reported: how the next one resumes it. */
-  lastRunState: number = VcpuRunState.READY;
   /** The access that an ADDRSPACE_* state is about. */
-  access: PendingAccess | undefined;
+  readonly vmmio = new Vmmio(this);
   /** PSCI power state of the last CPU_SUSPEND, 32 bits. */
   suspendState = 0;
   /** Set by SYSTEM_RESET and SYSTEM_RESET2. */
@@ -302,7 +300,7 @@ export class Vcpu extends HypObject implements Caller {
     if (this.threadState !== ThreadState.READY) return GunyahError.OK;
     const before = this.isRunnable;
     this.threadState = ThreadState.KILLED;
-    this.access = undefined;
+    this.vmmio.drop();
     if (!before && this.isRunnable) this.runtime.scheduler.ready(this);
     this.runtime.scheduler.requestReschedule();
     this.notifyProxy();
@@ -385,11 +383,8 @@ export class Vcpu extends HypObject implements Caller {
       into.state = VcpuRunState.EXPECTS_WAKEUP;
       into.data0 = BigInt(this.suspendState >>> 0);
       into.data1 = BigInt(VcpuRunWakeupFrom.CPU_SUSPEND);
-    } else if (
-      (blocks & (Block.ADDRSPACE_VMMIO_ACCESS | Block.ADDRSPACE_PAGE_FAULT)) !== 0 &&
-      this.access !== undefined
-    ) {
-      this.access.report(into);
+    } else if (this.vmmio.isPending) {
+      this.vmmio.report(into);
     } else if ((blocks & (Block.VCPU_WFI | Block.VCPU_WFE)) !== 0) {
       into.state = VcpuRunState.EXPECTS_WAKEUP;
       // Differs: without a VPM group the source gives the deepest power state here, not 0.
