@@ -20,6 +20,8 @@ const EC_SMC64 = 0x17;
 const EC_SYSREG = 0x18;
 const EC_INSTRUCTION_ABORT = 0x20;
 const EC_DATA_ABORT = 0x24;
+/** ISS.TI bit 0 of a trapped WFI or WFE. */
+const WFX_IS_WFE = 1 << 0;
 
 export class TrapDispatch {
   readonly smccc: SmcccRouter;
@@ -55,7 +57,7 @@ export class TrapDispatch {
       }
       case EC_WFX:
         skip(pe);
-        if ((esr & 1) === 0) vcpu.waitForInterrupt();
+        if ((esr & WFX_IS_WFE) === 0) vcpu.waitForInterrupt();
         else vcpu.waitForEvent();
         return;
       case EC_SYSREG:

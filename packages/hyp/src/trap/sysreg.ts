@@ -9,6 +9,8 @@ import type { Vcpu } from "../vcpu/vcpu.ts";
 
 /** Op0, Op2, Op1, CRn, CRm of the ISS, without Rt and direction. */
 const REGISTER_MASK = 0x3f_fc1e;
+/** Direction of the ISS: MRS. */
+const IS_READ = 1 << 0;
 
 function encoding(op0: number, op1: number, crn: number, crm: number, op2: number): number {
   return (op0 << 20) | (op2 << 17) | (op1 << 14) | (crn << 10) | (crm << 1);
@@ -35,7 +37,7 @@ const ZERO_REGISTERS = new Set([
 export function handleSysreg(vcpu: Vcpu, engine: PeEngine): boolean {
   const { pe } = engine;
   const iss = pe.esr & 0x1ff_ffff;
-  const isRead = (iss & 1) !== 0;
+  const isRead = (iss & IS_READ) !== 0;
   const rt = (iss >>> 5) & 31;
   const register = iss & REGISTER_MASK;
   switch (register) {

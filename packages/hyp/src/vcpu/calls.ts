@@ -24,6 +24,9 @@ import { type RunReport, Vcpu } from "./vcpu.ts";
 /** scheduler_yield control: hints that an implementation defines. */
 const YIELD_IMP_DEF = 0x8000_0000;
 const YIELD_HINT = 0xffff;
+const KEEP_ENTRY = VcpuPoweronFlags.pack({ preserveEntryPoint: 1 });
+const KEEP_CONTEXT = VcpuPoweronFlags.pack({ preserveContext: 1 });
+const LAST_VCPU = VcpuPoweroffFlags.pack({ lastVcpu: 1 });
 
 export function addVcpuCalls(table: HypercallTable): void {
   table.add(Hypercall.vcpu_configure, (caller, args) => {
@@ -41,8 +44,8 @@ export function addVcpuCalls(table: HypercallTable): void {
     const vcpu = caller.cspace.lookup(args.vcpu, Vcpu, ThreadRight.POWER);
     if (typeof vcpu === "number") return vcpu;
     return vcpu.powerOn(
-      (flags & 1) !== 0 ? undefined : args.entry_point.value,
-      (flags & 2) !== 0 ? undefined : args.context.value,
+      (flags & KEEP_ENTRY) !== 0 ? undefined : args.entry_point.value,
+      (flags & KEEP_CONTEXT) !== 0 ? undefined : args.context.value,
     );
   });
   table.add(Hypercall.vcpu_poweroff, (caller, args) => {
@@ -51,7 +54,7 @@ export function addVcpuCalls(table: HypercallTable): void {
     const vcpu = caller.cspace.lookup(args.vcpu, Vcpu, ThreadRight.POWER);
     if (typeof vcpu === "number") return vcpu;
     if ((vcpu as unknown) !== caller) return GunyahError.ARGUMENT_INVALID;
-    return vcpu.powerOff((flags & 1) !== 0, false);
+    return vcpu.powerOff((flags & LAST_VCPU) !== 0, false);
   });
   table.add(Hypercall.vcpu_kill, (caller, args) => {
     const vcpu = caller.cspace.lookup(args.vcpu, Vcpu, ThreadRight.LIFECYCLE);

@@ -11,6 +11,16 @@ import { Stage2Access, type VcpuAddressSpace } from "./address-space.ts";
 export const STAGE1_FAULT = -1;
 
 const SCTLR_M = 1n;
+/** Bits of the low and high word of a descriptor. Source: DDI 0487 K.a D8.3 */
+const VALID = 1 << 0;
+/** A table above level 3, a page at level 3. */
+const TABLE_OR_PAGE = 1 << 1;
+/** AP[2]. */
+const READ_ONLY = 1 << 7;
+/** AF. */
+const ACCESSED = 1 << 10;
+/** APTable[1]: no writes below this table; bit 62. */
+const TABLE_READ_ONLY = 1 << 30;
 const WORD = 0x1_0000_0000;
 
 /**
@@ -48,18 +58,16 @@ export function translateStage1(
     const at = memory.offsetOf(pa as Pa);
     const low = memory.data.getUint32(at, true);
     const high = memory.data.getUint32(at + 4, true);
-    if ((low & 1) === 0) return STAGE1_FAULT;
-    const isTable = (low & 2) !== 0 && level < 3;
+    if ((low & VALID) === 0) return STAGE1_FAULT;
+    const isTable = (low & TABLE_OR_PAGE) !== 0 && level < 3;
     if (isTable) {
-      // APTable[1]: no writes below this table.
-      denyWrite ||= (high & (1 << 30)) !== 0;
+      denyWrite ||= (high & TABLE_READ_ONLY) !== 0;
       table = (high & 0xffff) * WORD + low - (low % 2 ** granule);
       continue;
     }
-    if (level === 3 ? (low & 2) === 0 : level === 0 || (level === 1 && granule !== 12)) return STAGE1_FAULT;
-    // AF and AP[2].
-    if ((low & (1 << 10)) === 0) return STAGE1_FAULT;
-    if (isWrite && (denyWrite || (low & (1 << 7)) !== 0)) return STAGE1_FAULT;
+    if (level === 3 ? (low & TABLE_OR_PAGE) === 0 : level === 0 || (level === 1 && granule !== 12)) return STAGE1_FAULT;
+    if ((low & ACCESSED) === 0) return STAGE1_FAULT;
+    if (isWrite && (denyWrite || (low & READ_ONLY) !== 0)) return STAGE1_FAULT;
     const base = (high & 0xffff) * WORD + low;
     return base - (base % 2 ** shift) + (offset % 2 ** shift);
   }

@@ -45,6 +45,8 @@ export interface RunReport {
 /** What an interrupt ends. */
 const WAITING = Block.VCPU_WFI | Block.VCPU_WFE | Block.VCPU_SUSPEND;
 const VCPU_BYTES = 8192;
+const RUN_SCHEDULED = VcpuOptions.pack({ vcpuRunScheduled: 1 });
+const PINNED = VcpuOptions.pack({ pinned: 1 });
 /** Priority of the root VM's vCPU: above every priority that vcpu_set_priority can give. */
 export const ROOT_PRIORITY = 63;
 
@@ -114,7 +116,7 @@ export class Vcpu extends HypObject implements Caller {
     return (this.threadState === ThreadState.KILLED ? this.#blocks & NON_KILLABLE : this.#blocks) === 0;
   }
   get isProxyScheduled(): boolean {
-    return (this.options & (1 << 9)) !== 0;
+    return (this.options & RUN_SCHEDULED) !== 0;
   }
   /** Where its capability ids are looked up. Undefined only before cspace_attach_thread; an ACTIVE vCPU has one. */
   get cspace(): Cspace {
@@ -332,7 +334,7 @@ export class Vcpu extends HypObject implements Caller {
   /** vcpu_set_affinity. @param cpu -1 makes it unschedulable */
   setAffinity(cpu: number): number {
     if (this.threadState === ThreadState.EXITED) return GunyahError.OBJECT_STATE;
-    if ((this.options & 1) !== 0 && this.isActive) return GunyahError.DENIED;
+    if ((this.options & PINNED) !== 0 && this.isActive) return GunyahError.DENIED;
     this.affinity = cpu;
     if (!this.isActive) return GunyahError.OK;
     if (cpu < 0) this.block(Block.AFFINITY);
@@ -347,7 +349,7 @@ export class Vcpu extends HypObject implements Caller {
     if (this.isExecuting) return GunyahError.BUSY;
     const error = vic.bind(this.wakeupVirq, virqInfo);
     if (error === GunyahError.OK && !this.isProxyScheduled) {
-      this.options |= 1 << 9;
+      this.options |= RUN_SCHEDULED;
       this.block(Block.VCPU_RUN);
     }
     return error;
