@@ -98,11 +98,12 @@ describe("a virtio-mmio device", () => {
     host.ok("VM_DEALLOCATE", vm(vmid));
     expect(hypervisor.inspect.usage().objects).toEqual(before);
     expect(hypervisor.inspect.checkOwnership()).toBeUndefined();
-    // The next device gets the same page, without what was there.
+    // The next device gets the same page and address, without what was there.
     const next = make(system, "READY", { edit: virtio("disk") });
     const [again] = (host.ok("VM_GET_HYP_RESOURCES", vm(next.vmid)).resources as Resource[]).filter(
       ({ type }) => type === HypResourceType.VIRTIO_MMIO,
     );
+    expect(again?.base).toBe(device.base);
     expect(program.vcpu.read(Number(again?.base), page)).toBe(true);
     expect(page.every((byte) => byte === 0)).toBe(true);
     expect(memory.view(SYSTEM_BOARD.rootVm.base, 4)).toEqual(new Uint8Array(4));
