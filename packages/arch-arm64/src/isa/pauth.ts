@@ -74,7 +74,8 @@ const stripped = (c: Context, pointer: Expr<I64>, data: number) =>
 const X16 = L.X + 8 * 16;
 const X17 = L.X + 8 * 17;
 const X30 = L.X + 8 * 30;
-const register = (c: Context, offset: number) => load("i64", c.state, offset);
+/** By the context, as every register: a region has it in a local, and memory is behind. */
+const stackPointer = (c: Context): Expr<I64> => c.temp(c.field("i64", i32(L.SP)));
 
 // ----------------------------------------------------------------------------------------------------- hint space
 
@@ -86,7 +87,7 @@ const linkRegister = define({
   pattern: "1101 0101 0000 0011 0010 0011 auth B sp 11111",
   statics: { auth: "auth", B: "B", sp: "sp" },
   execute: (c, { auth, B, sp }) => {
-    const result = signed(c, auth, B, c.field("i64", i32(X30)), sp ? register(c, L.SP) : i64(0));
+    const result = signed(c, auth, B, c.field("i64", i32(X30)), sp ? stackPointer(c) : i64(0));
     c.setField("i64", i32(X30), result);
   },
   syntax: (f) => `${f.auth ? "aut" : "pac"}${LETTERS[f.B as 0]}${f.sp ? "sp" : "z"}`,
@@ -179,7 +180,7 @@ const authenticatedReturn = define({
   pattern: "1101011 0 0 10 11111 00001 B 11111 11111",
   statics: { B: "B" },
   flow: Flow.INDIRECT,
-  execute: (c, { B }) => c.branchTo(signed(c, 1, B, c.field("i64", i32(X30)), register(c, L.SP)), true),
+  execute: (c, { B }) => c.branchTo(signed(c, 1, B, c.field("i64", i32(X30)), stackPointer(c)), true),
   syntax: (f) => `reta${f.B ? "b" : "a"}`,
   test: SKIP,
 });
@@ -191,7 +192,7 @@ const authenticatedEret = define({
   flow: Flow.SYSTEM,
   execute: (c, { B }) => {
     c.f.if(eqz(load("i32", c.state, L.EL)), () => c.exception("undefined"));
-    c.f.store("i64", c.state, signed(c, 1, B, readSlot(c.state, "ELR_EL1"), register(c, L.SP)), L.SYS_VALUE);
+    c.f.store("i64", c.state, signed(c, 1, B, readSlot(c.state, "ELR_EL1"), stackPointer(c)), L.SYS_VALUE);
     c.exception("eretTo");
   },
   syntax: (f) => `ereta${f.B ? "b" : "a"}`,
